@@ -1,0 +1,41 @@
+"""Time as a parameter: the shape of a clock, and times as text.
+
+Pure code gets `now` as milliseconds since 1970 (the unit of an LTX header); jobs get a Clock.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from litestreamd.basics.errors import UsageError
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Clock(Protocol):
+    """What jobs know of time; the daemon gives the system's, a test its own."""
+
+    def now_ms(self) -> int:
+        """Wall clock, milliseconds since 1970 UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+
+
+def format_time(ms: int) -> str:
+    """RFC 3339 in UTC with milliseconds: 2026-04-18T09:15:00.250Z."""
+    moment = EPOCH + timedelta(milliseconds=ms)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def parse_time_ms(text: str) -> float:
+    """Read an RFC 3339 time with offset and optional fraction; out: milliseconds since 1970.
+
+    The fraction of a millisecond is kept: selection by time is a strict "<". Raises UsageError.
+    """
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise UsageError(f"{text!r} is not a time: write it as 2026-04-18T09:15:00Z or 2026-04-18T11:15:00+02:00") from None
+    if moment.tzinfo is None:
+        raise UsageError(f"{text!r} has no time zone: add Z for UTC or an offset such as +02:00")
+    return (moment - EPOCH) / timedelta(milliseconds=1)

@@ -1,0 +1,1 @@
+"""Threads, signals, the log: the long-running process."""

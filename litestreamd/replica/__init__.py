@@ -1,0 +1,1 @@
+"""Where backups are kept: the storage port and its back ends."""

@@ -1,0 +1,1 @@
+"""SQLite WAL bytes to committed page sets. Pure."""
