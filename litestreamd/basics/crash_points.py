@@ -1,0 +1,57 @@
+"""Named places where a crash is interesting, so that tests can die exactly there.
+
+In: the name of a place, each time the program passes it. Out: nothing, unless a test armed the
+place (the command line does that from LITESTREAMD_CRASH_AT=name or name:n); then the given action
+runs at the n-th passing. Production never arms anything: the cost is one comparison.
+"""
+
+from collections.abc import Callable
+
+NAMES = (
+    "capture.before-spool",
+    "spool.written",
+    "spool.renamed",
+    "spool.synced",
+    "pages.updated",
+    "settle.pages-synced",
+    "settle.state-written",
+    "settle.cursors-written",
+    "settle.spool-trimmed",
+    "guard.moved",
+    "checkpoint.bulk-done",
+    "checkpoint.locked",
+    "checkpoint.done",
+    "checkpoint.truncated",
+    "push.before-create",
+    "push.created",
+    "push.merged",
+    "image.head-created",
+    "image.half-way",
+    "image.created",
+    "join.epoch-opened",
+    "folder.written",
+    "folder.linked",
+    "close.drained",
+)
+
+_armed: tuple[str, int, Callable[[], None]] | None = None
+
+
+def arm(name: str, passing: int, action: Callable[[], None]) -> None:
+    """Run `action` at the given passing (1 = first) of the place. Raises KeyError for an unknown name."""
+    global _armed  # noqa: PLW0603  one place in one process: a test's process
+    if name not in NAMES:
+        raise KeyError(name)
+    _armed = (name, passing, action)
+
+
+def passing(name: str) -> None:
+    """Called by the program where a crash is interesting."""
+    global _armed  # noqa: PLW0603
+    if _armed is None or _armed[0] != name:
+        return
+    place, left, action = _armed
+    if left > 1:
+        _armed = (place, left - 1, action)
+    else:
+        action()

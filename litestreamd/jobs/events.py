@@ -1,0 +1,152 @@
+"""What jobs tell: frozen facts handed to an observer; the log (and later the metrics) are observers.
+
+Nothing here knows of a log, a journal or a metric. Times are seconds, sizes bytes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to one database (its path)."""
+
+    database: str
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseOpened(Event):
+    """The database is guarded: from here on no commit can be lost unseen."""
+
+    page_size: int
+    pages: int
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseAwaited(Event):
+    """Nothing to protect yet (no file, or an empty one)."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class WalModeSwitched(Event):
+    """The database was in rollback-journal mode and is in WAL mode now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Captured(Event):
+    """Committed frames became one durable spool entry."""
+
+    txid: int
+    pages: int
+    frames: int
+    size: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Compared(Event):
+    """The live pages were compared with the page hashes because continuity could not be proven."""
+
+    reason: str
+    changed: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed(Event):
+    """An object is durable on a replica."""
+
+    replica: str
+    level: int
+    min_txid: int
+    max_txid: int
+    size: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ImageStarted(Event):
+    """A full image is on its way to a replica."""
+
+    replica: str
+    pages: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Joined(Event):
+    """A replica's root was listed and may be continued."""
+
+    replica: str
+    head: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpointed(Event):
+    """WAL frames were moved into the database file."""
+
+    frames: int
+    write_lock_seconds: float
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointLimited(Event):
+    """A reader of the application (or its write lock) keeps the WAL from being checkpointed."""
+
+    frames: int
+    backfilled: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChainHealed(Event):
+    """SQLite < 3.50.4 had written a broken WAL checksum chain; a checkpoint made the data safe."""
+
+    done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ValveOpened(Event):
+    """The WAL was let go although not all of it was captured; a full comparison follows."""
+
+    wal_bytes: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class ContinuityLost(Event):
+    """Something unexpected: the next capture compares every page."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem(Event):
+    """Something failed; `error` is one clear sentence. It is retried after `retry_seconds` (None: never)."""
+
+    replica: str | None
+    error: str
+    error_class: str
+    retry_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered(Event):
+    """What had failed works again."""
+
+    replica: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Closed(Event):
+    """The database was let go; `behind` names replicas that lack something and how many TXIDs."""
+
+    txid: int
+    behind: tuple[tuple[str, int], ...]
+
+
+Observer = Callable[[Event], None]
