@@ -1,0 +1,123 @@
+"""The command line: which command, with which options, and how its outcome is told.
+
+In: the words of the command line. Out: an exit code (`basics.errors.ExitCode`).
+Promises: errors are translated here and nowhere else, one `litestreamd: error:` line each on stderr;
+a command's code is imported only when it runs. An exception that is no error of ours is a bug and
+leaves as a traceback with exit code 1.
+"""
+
+import errno
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from litestreamd.basics.errors import ExitCode, LitestreamdError, UsageError
+from litestreamd.cli.command import Command
+from litestreamd.cli.options import HELP_NAMES, nearest, parse_arguments
+
+# name: (module below litestreamd.cli, summary); the summaries are here so that help imports nothing.
+_COMMANDS = {
+    "replicate": "copy databases to their replicas as they change",
+    "restore": "bring a database back from a replica",
+    "databases": "list the databases of a configuration",
+    "ltx": "list the LTX files of a database on its replicas",
+    "version": "print the version",
+}
+_INTERRUPTED = 130
+_RIGHTS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+
+
+def run() -> int:
+    """Entry point `litestreamd`."""
+    return main(sys.argv[1:])
+
+
+def run_restore() -> int:
+    """Entry point `litestreamd-restore`: the same as `litestreamd restore`."""
+    return main(["restore", *sys.argv[1:]], called="litestreamd-restore")
+
+
+def main(words: Sequence[str], called: str | None = None) -> int:
+    """Carry out one command line; `called` replaces `litestreamd COMMAND` in usage texts."""
+    try:
+        code = _dispatch(list(words), called)
+        sys.stdout.flush()
+        return code
+    except LitestreamdError as error:
+        _complain(str(error))
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`): not worth a word, and the interpreter must
+        # not try to flush into the closed pipe again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.FAILED
+    except OSError as error:
+        _complain(_os_sentence(error))
+        return ExitCode.RIGHTS if error.errno in _RIGHTS else ExitCode.FAILED
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+
+
+def _dispatch(words: list[str], called: str | None) -> ExitCode:
+    if not words:
+        sys.stderr.write(_overview())
+        return ExitCode.USAGE
+    name, *rest = words
+    bare = name.removeprefix("-").removeprefix("-") if name.startswith("-") else name
+    if bare in HELP_NAMES:
+        return _help(rest)
+    if bare == "version":
+        name = bare
+    command = _load(name)
+    called = called or f"litestreamd {name}"
+    arguments = parse_arguments(rest, command.options)
+    if arguments.help_wanted:
+        sys.stdout.write(command.usage(called))
+        return ExitCode.OK
+    command.check_words(arguments, called)
+    return command.run(arguments)
+
+
+def _help(rest: list[str]) -> ExitCode:
+    names = [word for word in rest if not word.startswith("-")]
+    sys.stdout.write(_load(names[0]).usage(f"litestreamd {names[0]}") if names else _overview())
+    return ExitCode.OK
+
+
+def _load(name: str) -> Command:
+    if name not in _COMMANDS:
+        if name.startswith("-"):
+            raise UsageError(f"the command comes first, then its options: litestreamd COMMAND {name.partition('=')[0]}")
+        raise UsageError(f"unknown command {name}{nearest(name, _COMMANDS)}; litestreamd -h lists them")
+    command: Command = importlib.import_module(f"litestreamd.cli.{name}").COMMAND
+    return command
+
+
+def _overview() -> str:
+    width = max(map(len, _COMMANDS))
+    lines = [f"  {name:<{width}}  {summary}" for name, summary in _COMMANDS.items()]
+    return "\n".join(
+        (
+            "litestreamd keeps SQLite databases safe on replicas, as they change.",
+            "",
+            "Usage:",
+            "  litestreamd COMMAND [options] [arguments]",
+            "",
+            "Commands:",
+            *lines,
+            "",
+            "litestreamd COMMAND -h explains one command.",
+            "",
+        )
+    )
+
+
+def _complain(text: str) -> None:
+    for line in text.splitlines():
+        sys.stderr.write(f"litestreamd: error: {line}\n")
+
+
+def _os_sentence(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    return f"{error.filename}: {reason}" if error.filename is not None else reason

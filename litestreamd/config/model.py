@@ -1,0 +1,70 @@
+"""A configuration as frozen values: everything read, checked and in seconds, bytes and absolute paths.
+
+Made by `config.load`, never by hand outside tests; the defaults are Litestream's.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from litestreamd.replica.port import ReplicaSpec
+
+JournalMode = Literal["wal", "require"]
+LogLevel = Literal["debug", "info", "warn", "error"]
+LogType = Literal["text", "json"]
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreSettings:
+    """Whose a restored database is: user and group as names or numbers, mode as permission bits.
+
+    None: as the replica or the folder says (see the restore command).
+    """
+
+    owner: str | None = None
+    group: str | None = None
+    mode: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSettings:
+    """One database. `path` and `meta_path` are absolute; `replicas` has at least one, names are unique.
+
+    checkpoint_interval_s: 0 = no checkpoint by time. truncate_pages: WAL length in pages that calls for
+    a TRUNCATE checkpoint, 0 = never. max_sync_wal_bytes: WAL taken into one file, 0 = no limit.
+    journal_mode: "wal" switches a rollback-journal database to WAL once, "require" refuses it.
+    """
+
+    path: Path
+    replicas: tuple[ReplicaSpec, ...]
+    meta_path: Path | None = None
+    checkpoint_interval_s: float = 60.0
+    min_checkpoint_pages: int = 1000
+    truncate_pages: int = 121359
+    busy_timeout_s: float = 1.0
+    max_sync_wal_bytes: int = 64 << 20
+    journal_mode: JournalMode = "wal"
+    restore: RestoreSettings = field(default_factory=RestoreSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class LoggingSettings:
+    """How much is logged, and in which form; always on stderr."""
+
+    level: LogLevel = "info"
+    type: LogType = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A whole configuration. `source` is its absolute path, None when it came from the command line.
+
+    shutdown_sync_timeout_s: how long the final sync may try, 0 = one try. `warnings` are sentences for
+    the log: keys that are accepted and do nothing.
+    """
+
+    databases: tuple[DatabaseSettings, ...]
+    source: Path | None = None
+    logging: LoggingSettings = field(default_factory=LoggingSettings)
+    shutdown_sync_timeout_s: float = 30.0
+    warnings: tuple[str, ...] = ()
