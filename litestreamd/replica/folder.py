@@ -1,0 +1,174 @@
+"""A replica in a folder of this machine (`type: file`), laid out as Litestream 0.5 does.
+
+In: `<root>/ltx/<level>/<min>-<max>.ltx`, notes below `<root>/litestreamd/`; a creation time is the
+modification time of the file. Promised: everything replica/port.py promises. The folder that holds the root
+must exist: an unmounted disk is an error, never an empty replica, and never filled up by mistake.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from litestreamd.basics.errors import ObjectMissing, StoreMissing
+from litestreamd.ltx.names import SNAPSHOT_LEVEL, ObjectName, parse_file_name
+from litestreamd.replica.access import Access
+from litestreamd.replica.creation import Link, create_file, fsync_folder, make_folders, sweep
+from litestreamd.replica.faults import translated
+from litestreamd.replica.port import CHUNK, Created, Fence, StoredObject
+
+NOTES = "litestreamd"
+_NOTE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*")
+_NOT_A_NOTE = (".tmp", ".reserved")
+
+
+class FolderReplica:
+    """The folder back end; see replica/port.py for what each method promises."""
+
+    kind = "file"
+
+    def __init__(self, root: Path, name: str, access: Access | None = None, link: Link = os.link) -> None:
+        self.name = name
+        self.description = f"file://{root}"
+        self.fence = Fence.STRONG
+        self._root = root
+        self._access = access or Access()
+        self._link = link
+        self._swept: set[Path] = set()
+
+    def list(self, level: int | None = None) -> Iterator[StoredObject]:
+        found: list[StoredObject] = []
+        with translated(self.description), self._held_root() as root:
+            if root is not None:
+                for number in range(SNAPSHOT_LEVEL + 1) if level is None else (level,):
+                    found += _objects(root, number)
+        return iter(found)
+
+    def create(self, name: ObjectName, body: Iterable[bytes], timestamp_ms: int) -> Created:
+        return self._create(self._path(name), body, time_ns=timestamp_ms * 1_000_000)
+
+    def open(self, name: ObjectName, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        with self._opened(self._path(name)) as descriptor:
+            rest = length
+            while rest is None or rest > 0:
+                with translated(self.description):
+                    chunk = os.pread(descriptor, CHUNK if rest is None else min(CHUNK, rest), offset)
+                if not chunk:
+                    return
+                yield chunk
+                offset += len(chunk)
+                rest = None if rest is None else rest - len(chunk)
+
+    def read_at(self, name: ObjectName, offset: int, length: int) -> bytes:
+        return b"".join(self.open(name, offset, length))
+
+    def delete(self, names: Sequence[ObjectName]) -> None:
+        paths = [self._path(name) for name in names]
+        with translated(self.description):
+            for path in paths:
+                path.unlink(missing_ok=True)
+            for folder in {path.parent for path in paths}:
+                with suppress(FileNotFoundError):
+                    fsync_folder(folder)
+
+    def list_notes(self, prefix: str = "") -> Sequence[str]:
+        top = self._root / NOTES
+        with translated(self.description), self._held_root():
+            files = [path.relative_to(top).as_posix() for path in _files_below(top / prefix.rpartition("/")[0])]
+        return sorted(name for name in files if name.startswith(prefix) and not name.endswith(_NOT_A_NOTE))
+
+    def read_note(self, name: str) -> bytes:
+        with self._opened(self._note_path(name)) as descriptor, translated(self.description):
+            return os.read(descriptor, CHUNK)
+
+    def create_note(self, name: str, data: bytes) -> Created:
+        return self._create(self._note_path(name), [data], time_ns=None)
+
+    def has_v3(self) -> bool:
+        with translated(self.description), self._held_root():
+            return any(True for _ in _files_below(self._root / "generations"))
+
+    def _path(self, name: ObjectName) -> Path:
+        return self._root / "ltx" / str(name.level) / name.file_name
+
+    def _note_path(self, name: str) -> Path:
+        if not _NOTE_NAME.fullmatch(name) or name.endswith(_NOT_A_NOTE):
+            raise ValueError(f"{name!r} is not a name for a note")
+        return self._root / NOTES / name
+
+    def _create(self, final: Path, body: Iterable[bytes], time_ns: int | None) -> Created:
+        with translated(self.description), self._held_root():
+            make_folders(self._root.parent, final.parent.relative_to(self._root.parent).parts, self._access)
+            if final.parent not in self._swept:
+                sweep(final.parent)
+                self._swept.add(final.parent)
+        created, self.fence = create_file(
+            final, body, time_ns=time_ns, access=self._access, link=self._link, place=self.description
+        )
+        return created
+
+    @contextmanager
+    def _held_root(self) -> Iterator[int | None]:
+        """A descriptor of the root while a block runs (no unmount can come between), None if it is not made yet."""
+        try:
+            root = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            if not self._root.parent.is_dir():
+                raise StoreMissing(
+                    f"{self.description}: the folder {self._root.parent} does not exist; is the disk mounted?"
+                ) from None
+            yield None
+            return
+        try:
+            yield root
+        finally:
+            os.close(root)
+
+    @contextmanager
+    def _opened(self, path: Path) -> Iterator[int]:
+        with translated(self.description):
+            try:
+                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                raise ObjectMissing(f"{self.description}: {path.relative_to(self._root)} is gone") from None
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+
+def _objects(root: int, level: int) -> list[StoredObject]:
+    """The objects of one level, ascending; a level without a folder has none."""
+    try:
+        folder = os.open(f"ltx/{level}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root)
+    except FileNotFoundError:
+        return []
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(_seen(level, entries), key=lambda stored: stored.name)
+    finally:
+        os.close(folder)
+
+
+def _seen(level: int, entries: Iterable[os.DirEntry[str]]) -> Iterator[StoredObject]:
+    for entry in entries:
+        name = parse_file_name(level, entry.name)
+        if name is None or not entry.is_file():
+            continue
+        # Retention may delete between the scan and the stat: then it is simply not there any more.
+        with suppress(FileNotFoundError):
+            status = entry.stat()
+            yield StoredObject(name, status.st_size, status.st_mtime_ns // 1_000_000, status.st_mode & 0o777)
+
+
+def _files_below(top: Path) -> Iterator[Path]:
+    """Every file below a folder that may not exist; a folder that cannot be read is an error."""
+    if not top.exists():
+        return
+    for folder, _, names in os.walk(top, onerror=_raise):
+        yield from (Path(folder, name) for name in names)
+
+
+def _raise(error: OSError) -> None:
+    raise error

@@ -1,0 +1,127 @@
+"""The storage port: what a place that keeps a replica must do, and promise.
+
+In: object names, bytes, times in milliseconds. Out: listings, bytes, CREATED or EXISTS.
+Promised by every back end, and held by one contract suite (tests/contract):
+
+* an object is created once and never overwritten, whoever races;
+* an object is listed only when all of its bytes are durable; a crash leaves it whole or absent;
+* a listing is complete, or it is an error: a missing, unreachable or forbidden place is never "empty";
+* foreign names in the same place are ignored and left alone;
+* every failure is a StoreError or RightsError of basics.errors, its text free of secrets.
+
+Constructors do no I/O. All methods may be called from several threads at once.
+Layout and times: LTX as Litestream 0.5 stores it; levels 0 to 8, and 9 for snapshots.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from litestreamd.ltx.names import ObjectName
+
+CHUNK = 1 << 20
+"""Bodies are read in pieces of at most this many bytes."""
+
+
+class Created(Enum):
+    """What became of a create."""
+
+    CREATED = "created"
+    EXISTS = "exists"
+
+
+class Fence(Enum):
+    """How firmly "create only" holds against another machine."""
+
+    STRONG = "strong"
+    """The store itself refuses the second of two creates."""
+    WEAK = "weak"
+    """The store cannot; we reserve the name and look first. Writer epochs carry the weight."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """One LTX object as a listing shows it.
+
+    size: bytes. created_ms: the store's creation time, whole milliseconds since 1970 (restore by time
+    compares it with a strict "<"). mode: the permission bits the database file had when the object was
+    written, None where the store keeps no such thing.
+    """
+
+    name: ObjectName
+    size: int
+    created_ms: int
+    mode: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaSpec:
+    """One replica as configured: everything needed to build it, nothing opened yet.
+
+    kind: the type ("file"). name: unique within a database. path: for "file" the absolute folder.
+    sync_interval_s: at most one level-0 object per this many seconds while the database is busy.
+    """
+
+    kind: str
+    name: str
+    path: str
+    sync_interval_s: float = 1.0
+
+
+class Replica(Protocol):
+    """A place that holds the LTX objects of one database, and a few notes."""
+
+    @property
+    def name(self) -> str:
+        """The name in the configuration, for logs and metrics."""
+
+    @property
+    def description(self) -> str:
+        """The place as a URL without secrets."""
+
+    @property
+    def kind(self) -> str:
+        """The type in the configuration: "file", ..."""
+
+    @property
+    def fence(self) -> Fence:
+        """What "create only" rests on here, as far as seen until now."""
+
+    def list(self, level: int | None = None) -> Iterator[StoredObject]:
+        """All objects (of one level, or of levels 0 to 9), ascending by level, min and max TXID.
+
+        Complete, or StoreMissing when the place is not there, RightsError, StoreError. A place whose
+        parent exists and which holds nothing yet is a successful, empty listing.
+        """
+
+    def create(self, name: ObjectName, body: Iterable[bytes], timestamp_ms: int) -> Created:
+        """Store `body` under `name` with this creation time, unless the name is taken.
+
+        Durable and complete when it returns, whether CREATED by us or EXISTS already. Errors of the
+        `body` iterable pass through and leave nothing behind.
+        """
+
+    def open(self, name: ObjectName, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """The bytes from `offset` on (`length` of them), in chunks of at most CHUNK bytes.
+
+        Ends early only at the end of the object. ObjectMissing (with the first chunk) when it is gone.
+        """
+
+    def read_at(self, name: ObjectName, offset: int, length: int) -> bytes:
+        """One range in one piece; shorter only where the object ends. ObjectMissing when it is gone."""
+
+    def delete(self, names: Sequence[ObjectName]) -> None:
+        """Remove these objects; one that is gone already is no error. Durable when it returns."""
+
+    def list_notes(self, prefix: str = "") -> Sequence[str]:
+        """Names of the notes that begin with `prefix`, ascending. Complete, as `list`."""
+
+    def read_note(self, name: str) -> bytes:
+        """The bytes of a note. ObjectMissing when there is none."""
+
+    def create_note(self, name: str, data: bytes) -> Created:
+        """Store a small note that Litestream does not see; same promises as `create`."""
+
+    def has_v3(self) -> bool:
+        """Does the place hold objects of Litestream 0.3 (anything in a generation)? Errors as `list`."""
