@@ -1,0 +1,100 @@
+"""Writes one LTX file from front to back.
+
+In: a final header, then ascending pages, by any number of calls. Out: bytes in file order through `write`.
+Promised: what was written is a valid file once `finish` returned, restorable by Litestream 0.5.16 and later; memory
+is one batch of pages and the page index. After any error the file is worthless and must be thrown away.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from litestreamd.basics.checksum import FLAG, Buffer, crc64
+from litestreamd.ltx.errors import Malformed, Unsupported
+from litestreamd.ltx.header import HEADER_SIZE, Header
+from litestreamd.ltx.index import IndexLog
+from litestreamd.ltx.order import PageOrder
+from litestreamd.ltx.pages import (
+    END_OF_PAGES,
+    SIZED_HEADER,
+    batch_pages,
+    check_sizes,
+    compress_pages,
+    interleave,
+    largest_block,
+    sized_headers,
+)
+from litestreamd.ltx.trailer import POST_APPLY_SIZE, TRAILER_SIZE, Trailer
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A finished file: its size in bytes, the checksum in its trailer, how many pages it holds."""
+
+    size: int
+    file_checksum: int
+    pages: int
+
+
+class Encoder:
+    """One file in the making. All errors are Malformed (a rule of the format would be broken) or come from `write`."""
+
+    __slots__ = ("_batch", "_crc", "_index", "_order", "_page_size", "_write")
+
+    def __init__(self, header: Header, write: Callable[[bytes], object]) -> None:
+        """Writes the header at once. Raises Unsupported for a header without NO_CHECKSUM.
+
+        `write` takes each piece whole: a raw file's write, which may take a part only, must be wrapped.
+        """
+        if header.tracks_checksum:
+            raise Unsupported("files with LTX's own database checksums are not written: Litestream cannot restore them")
+        self._write = write
+        self._page_size = header.page_size
+        self._batch = batch_pages(header.page_size)
+        self._order = PageOrder(header)
+        self._index = IndexLog(HEADER_SIZE)
+        self._crc = 0
+        self._emit(header.encode())
+
+    def add(self, pages: Iterable[tuple[int, Buffer]]) -> None:
+        """Append pages (number, image): ascending over all calls, images of exactly one page."""
+        remaining = iter(pages)
+        while batch := list(islice(remaining, self._batch)):
+            numbers, images = zip(*batch, strict=True)
+            check_sizes(images, numbers, self._page_size)
+            self._put(numbers, compress_pages(images), images)
+
+    def add_frames(self, frames: Iterable[tuple[int, Buffer, Buffer]]) -> None:
+        """Append pages that are compressed already: (number, LZ4 block, the page it expands to).
+
+        The page is needed because the file checksum covers it; that the two belong together is the caller's promise.
+        """
+        remaining, limit = iter(frames), largest_block(self._page_size)
+        while batch := list(islice(remaining, self._batch)):
+            numbers, blocks, images = zip(*batch, strict=True)
+            check_sizes(images, numbers, self._page_size)
+            if max(map(len, blocks)) > limit:
+                raise Malformed(f"an LZ4 block from page {numbers[0]} on is larger than the {limit} bytes allowed")
+            self._put(numbers, blocks, images)
+
+    def finish(self) -> Summary:
+        """Write the index and the trailer. Raises Malformed when a file from TXID 1 lacks pages."""
+        self._order.finish()
+        index = self._index.encode()
+        self._emit(END_OF_PAGES + index)
+        file_checksum = FLAG | crc64(bytes(POST_APPLY_SIZE), self._crc)
+        self._write(Trailer(0, file_checksum).encode())
+        size = self._index.offset + len(END_OF_PAGES) + len(index) + TRAILER_SIZE
+        return Summary(size, file_checksum, self._index.pages)
+
+    def _put(self, numbers: Sequence[int], blocks: Sequence[Buffer], images: Sequence[Buffer]) -> None:
+        self._order.accept(numbers)
+        headers = sized_headers(numbers, blocks)
+        self._crc = crc64(interleave(headers, images), self._crc)
+        self._index.extend(numbers, [SIZED_HEADER.size + len(block) for block in blocks])
+        self._write(interleave(headers, blocks))
+
+    def _emit(self, data: bytes) -> None:
+        """Write bytes that the file checksum covers as they are."""
+        self._crc = crc64(data, self._crc)
+        self._write(data)
