@@ -1,0 +1,162 @@
+"""Captured TXIDs on local disk, durable before anything else learns of them.
+
+One file per TXID, `spool/<16 hex>.spool`: the LTX file as replicas will get it, the ledger, and a footer of
+24 bytes (LTX size 8, ledger size 8, CRC-64 of all that stands before it 8). One file, one fsync, one rename: an entry
+is there whole or not at all.
+
+In: LTX bytes and a ledger. Out: entries, oldest first; LTX bytes again, in portions.
+Promise: `append` returns after fsync of file and directory; a TXID never gets two contents.
+"""
+
+import os
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from litestreamd.basics.checksum import crc64
+from litestreamd.basics.crash_points import passing
+from litestreamd.basics.errors import DamagedData, EnvironmentFault
+from litestreamd.basics.txid import format_txid
+from litestreamd.database.ledger import Ledger, decode_ledger
+
+_FOOTER = struct.Struct(">QQQ")
+_SUFFIX = ".spool"
+PORTION = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolEntry:
+    """One TXID: sizes in bytes of its LTX file and of the whole entry."""
+
+    txid: int
+    size: int
+    stored: int
+
+
+class Spool:
+    """The folder. Entries are consecutive TXIDs unless a full image came between."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._entries: dict[int, SpoolEntry] = {}
+
+    def open(self) -> Iterator[Ledger]:
+        """Remove what a crash left half written, and give the ledgers in order. Raises DamagedData for a bad entry."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._entries.clear()
+        for path in self._folder.glob("*.tmp"):
+            path.unlink()
+        for path in sorted(self._folder.glob("*" + _SUFFIX)):
+            ledger, entry = self._verified(path)
+            self._entries[entry.txid] = entry
+            yield ledger
+
+    def append(self, txid: int, write_ltx: Callable[[Callable[[bytes], object]], Ledger]) -> SpoolEntry:
+        """Store one TXID: `write_ltx` writes the LTX file through what it is given and returns the ledger."""
+        path = self._path(txid)
+        temporary = path.with_suffix(".tmp")
+        try:
+            with temporary.open("wb") as file:
+                sink = _Sink(file.write)
+                ledger = write_ltx(sink.write)
+                size, tail = sink.size, ledger.encode()
+                sink.write(tail)
+                file.write(_FOOTER.pack(size, len(tail), sink.crc))
+                file.flush()
+                passing("spool.written")
+                os.fsync(file.fileno())
+            temporary.rename(path)
+            passing("spool.renamed")
+            _fsync_folder(self._folder)
+        except OSError as error:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise EnvironmentFault(f"The spool {self._folder} cannot be written: {error.strerror}.") from error
+        passing("spool.synced")
+        entry = SpoolEntry(txid, size, size + len(tail) + _FOOTER.size)
+        self._entries[txid] = entry
+        return entry
+
+    def entries(self, after: int = 0) -> list[SpoolEntry]:
+        """Entries with a TXID above `after`, oldest first."""
+        return [entry for txid, entry in sorted(self._entries.items()) if txid > after]
+
+    def get(self, txid: int) -> SpoolEntry | None:
+        """The entry of one TXID, if it is (still) here."""
+        return self._entries.get(txid)
+
+    def ltx(self, txid: int) -> Iterator[bytes]:
+        """The LTX file of an entry, in portions."""
+        rest = self._entries[txid].size
+        with self._path(txid).open("rb") as file:
+            while rest:
+                portion = file.read(min(PORTION, rest))
+                if not portion:
+                    raise DamagedData(f"{self._path(txid)} became shorter: its disk loses data.")
+                rest -= len(portion)
+                yield portion
+
+    def ledger(self, txid: int) -> Ledger:
+        """The ledger of an entry."""
+        entry = self._entries[txid]
+        with self._path(txid).open("rb") as file:
+            file.seek(entry.size)
+            return decode_ledger(file.read(entry.stored - entry.size - _FOOTER.size))
+
+    def trim(self, through: int) -> int:
+        """Delete entries up to a TXID. Out: how many. Deleting needs no fsync: an entry that comes back is harmless."""
+        gone = [txid for txid in self._entries if txid <= through]
+        for txid in sorted(gone):
+            self._path(txid).unlink(missing_ok=True)
+            del self._entries[txid]
+        return len(gone)
+
+    def bytes(self) -> int:
+        """Bytes stored."""
+        return sum(entry.stored for entry in self._entries.values())
+
+    def _path(self, txid: int) -> Path:
+        return self._folder / (format_txid(txid) + _SUFFIX)
+
+    def _verified(self, path: Path) -> tuple[Ledger, SpoolEntry]:
+        stored = path.stat().st_size
+        with path.open("rb") as file:
+            crc, rest = 0, stored - _FOOTER.size
+            while rest > 0:
+                portion = file.read(min(PORTION, rest))
+                crc, rest = crc64(portion, crc), rest - len(portion)
+            footer = file.read(_FOOTER.size)
+            if len(footer) != _FOOTER.size:
+                raise DamagedData(f"{path} is cut: its disk lost what had been stored durably.")
+            size, tail, expected = _FOOTER.unpack(footer)
+            if crc != expected or size + tail + _FOOTER.size != stored:
+                raise DamagedData(f"{path} is damaged: its disk lost what had been stored durably.")
+            file.seek(size)
+            ledger = decode_ledger(file.read(tail))
+        if self._path(ledger.txid) != path:
+            raise DamagedData(f"{path} holds TXID {format_txid(ledger.txid)}.")
+        return ledger, SpoolEntry(ledger.txid, size, stored)
+
+
+class _Sink:
+    """Counts and checksums what passes."""
+
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        self._write = write
+        self.size = 0
+        self.crc = 0
+
+    def write(self, data: bytes) -> None:
+        self._write(data)
+        self.size += len(data)
+        self.crc = crc64(data, self.crc)
+
+
+def _fsync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
