@@ -4,8 +4,9 @@ In: three reads of the file: its first 48 bytes, its first 136 bytes, its first 
 Out: an IndexHeader, or the named reason to read again.
 Promise: a header that is returned was whole and stood unchanged over the middle read, so `backfilled` and
 `read_marks`, which lie outside the checksum, belong to it.
-Source: SQLite "WAL-mode File Format", "The WAL-Index Header": two copies of a 48-byte header (the writer stores the second copy
-first), then nBackfill and five read marks, all in the machine's byte order; the salts are the WAL's bytes.
+Source: SQLite "WAL-mode File Format", "The WAL-Index Header": two copies of a 48-byte header (a
+writer stores the second one first), then nBackfill and five read marks, all in the machine's byte order; the salts
+are the WAL's bytes.
 """
 
 import sys
