@@ -50,7 +50,7 @@ def _fastest() -> Callable[[Buffer, int], int]:
     except ImportError:
         return crc64_in_python
     model = Model("CRC64-GO-ISO")
-    return lambda data, initial=0: model.calc(data, initial)
+    return lambda data, initial: int(model.calc(data, initial))
 
 
 crc64: Callable[[Buffer, int], int] = _fastest()

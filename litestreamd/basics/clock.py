@@ -35,7 +35,8 @@ def parse_time_ms(text: str) -> float:
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
-        raise UsageError(f"{text!r} is not a time: write it as 2026-04-18T09:15:00Z or 2026-04-18T11:15:00+02:00") from None
+        shapes = "2026-04-18T09:15:00Z or 2026-04-18T11:15:00+02:00"
+        raise UsageError(f"{text!r} is not a time: write it as {shapes}") from None
     if moment.tzinfo is None:
         raise UsageError(f"{text!r} has no time zone: add Z for UTC or an offset such as +02:00")
     return (moment - EPOCH) / timedelta(milliseconds=1)

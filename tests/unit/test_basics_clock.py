@@ -1,0 +1,42 @@
+"""Times as text, in UTC, down to the millisecond and below."""
+
+import pytest
+
+from litestreamd.basics.clock import format_time, parse_time_ms
+from litestreamd.basics.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [
+        (0, "1970-01-01T00:00:00.000Z"),
+        (1776503700250, "2026-04-18T09:15:00.250Z"),
+        (1776503700999, "2026-04-18T09:15:00.999Z"),
+    ],
+)
+def test_written_and_read_back(ms: int, text: str) -> None:
+    assert format_time(ms) == text
+    assert parse_time_ms(text) == ms
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2026-04-18T09:15:00Z", "2026-04-18T11:15:00+02:00", " 2026-04-18T09:15:00.000Z ", "2026-04-18 09:15:00+00:00"],
+)
+def test_offsets_and_spellings_of_one_moment(text: str) -> None:
+    assert parse_time_ms(text) == 1776503700000
+
+
+def test_part_of_a_millisecond_is_kept_for_a_strict_comparison() -> None:
+    assert 1776503700000 < parse_time_ms("2026-04-18T09:15:00.000001Z") < 1776503700001
+
+
+@pytest.mark.parametrize("text", ["", "now", "yesterday", "2026-13-01T00:00:00Z", "09:15", "1776503700"])
+def test_what_is_not_a_time(text: str) -> None:
+    with pytest.raises(UsageError, match="time"):
+        parse_time_ms(text)
+
+
+def test_a_time_without_a_zone_is_refused_with_the_way_out() -> None:
+    with pytest.raises(UsageError, match="add Z for UTC"):
+        parse_time_ms("2026-04-18T09:15:00")
