@@ -1,0 +1,24 @@
+"""A short fixed set of the fuzz, and every crash point once; `make fuzz` runs the long one."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from litestreamd.basics.crash_points import NAMES
+from tests.faults.fuzz_plan import crash_plan, random_plan
+from tests.faults.fuzz_round import run_round
+
+
+@pytest.mark.parametrize("seed", range(1, 13))
+def test_random_round(seed: int, tmp_path: Path) -> None:
+    result = run_round(random_plan(seed, NAMES), tmp_path)
+    assert result.commits > 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_daemon_dies_at_a_crash_point(name: str, tmp_path: Path) -> None:
+    """The place is really reached, and nothing is lost by dying there."""
+    passing = random.Random(name).choice((1, 2))
+    result = run_round(crash_plan(name, passing, seed=len(name)), tmp_path)
+    assert result.crash_points == [f"{name}:{passing}"]

