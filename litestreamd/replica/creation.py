@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from litestreamd.basics.crash_points import passing
 from litestreamd.basics.errors import StoreError
 from litestreamd.replica.access import Access
 from litestreamd.replica.faults import translated
@@ -49,7 +50,9 @@ def create_file(
             if time_ns is not None:
                 os.utime(descriptor, ns=(time_ns, time_ns))
             os.fsync(descriptor)
+            passing("folder.written")
             result = _appear(path, final, link, place)
+    passing("folder.linked")
     # Also after EXISTS: an earlier try of ours may have crashed between its link() and this.
     with translated(place):
         fsync_folder(final.parent)
