@@ -1,0 +1,111 @@
+"""The entries of `dbs`, as DatabaseSettings values.
+
+In: the list of entries and the defaults from the top of the file. Out: settings with their places.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from litestreamd.basics.errors import UsageError
+from litestreamd.config import nodes
+from litestreamd.config.keys import Place
+from litestreamd.config.model import DatabaseSettings, JournalMode, RestoreSettings
+from litestreamd.config.nodes import Mark, Node, kind_of
+from litestreamd.config.places import absolute, database_path
+from litestreamd.config.reading import Reading
+from litestreamd.config.replicas import PlacedReplica, ReplicaReader
+from litestreamd.config.section import Section
+
+_JOURNAL_MODES: Mapping[str, JournalMode] = {"wal": "wal", "require": "require"}
+_DEFAULTS = DatabaseSettings(path=Path("/"), replicas=())
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedDatabase:
+    """A database, where its path is named, and its replicas with their places."""
+
+    settings: DatabaseSettings
+    mark: Mark
+    replicas: tuple[PlacedReplica, ...]
+
+
+class DatabaseReader:
+    """Reads entries of `dbs`; what they leave out comes from the top of the file."""
+
+    def __init__(self, reading: Reading, home: Mapping[str, str], top: Section) -> None:
+        """`home` is the environment for `~`."""
+        self._reading = reading
+        self._home = home
+        self._journal_mode = top.choice("journal-mode", _JOURNAL_MODES, "wal")
+        self._restore = _restore_settings(top.section("restore"), RestoreSettings())
+        self._replicas = ReplicaReader(reading, home, top.duration("sync-interval", 1.0, positive=True))
+
+    def read_all(self, top: Section) -> list[PlacedDatabase]:
+        """Every entry that can be used."""
+        dbs = top.node("dbs")
+        if dbs is None:
+            self._reading.faults.add(top.mark, "no database is configured: add dbs, a list with path and replica")
+            return []
+        if not isinstance(dbs, nodes.Sequence):
+            self._reading.faults.add(dbs.mark, f"dbs takes a list (- path: ...), not {kind_of(dbs)}")
+            return []
+        if not dbs.items:
+            self._reading.faults.add(dbs.mark, "dbs is empty: name at least one database")
+        databases = (self._read(node) for node in dbs.items)
+        return [database for database in databases if database is not None]
+
+    def _read(self, node: Node) -> PlacedDatabase | None:
+        if not isinstance(node, nodes.Mapping):
+            self._reading.faults.add(node.mark, f"a database takes keys such as path and replica, not {kind_of(node)}")
+            return None
+        entry = Section(node, Place.DATABASE, self._reading)
+        if node.get("dir") is not None:
+            return None  # the section has refused it; asking for `path` as well would mislead
+        path, meta_path = self._path(entry), self._meta_path(entry)
+        replicas = tuple(self._replicas.read(entry))
+        settings = DatabaseSettings(
+            path=path or _DEFAULTS.path,
+            replicas=tuple(replica.spec for replica in replicas),
+            meta_path=meta_path,
+            checkpoint_interval_s=entry.duration("checkpoint-interval", _DEFAULTS.checkpoint_interval_s),
+            min_checkpoint_pages=entry.number("min-checkpoint-page-count", _DEFAULTS.min_checkpoint_pages, at_least=1),
+            truncate_pages=_truncate_pages(entry),
+            busy_timeout_s=entry.duration("busy-timeout", _DEFAULTS.busy_timeout_s),
+            max_sync_wal_bytes=entry.size("max-sync-wal-bytes", _DEFAULTS.max_sync_wal_bytes),
+            journal_mode=entry.choice("journal-mode", _JOURNAL_MODES, self._journal_mode),
+            restore=_restore_settings(entry.section("restore"), self._restore),
+        )
+        return None if path is None else PlacedDatabase(settings, entry.place_of("path"), replicas)
+
+    def _path(self, entry: Section) -> Path | None:
+        """The database's file."""
+        if entry.node("path") is None:
+            entry.fault("path", "this entry of dbs has no path")
+            return None
+        return self._absolute(entry, "path", database_path)
+
+    def _meta_path(self, entry: Section) -> Path | None:
+        return None if entry.node("meta-path") is None else self._absolute(entry, "meta-path", absolute)
+
+    def _absolute(self, entry: Section, key: str, read: Callable[[str, Mapping[str, str]], Path]) -> Path | None:
+        text = entry.text(key)
+        try:
+            return None if text is None else read(text, self._home)
+        except UsageError as error:
+            entry.fault(key, str(error))
+            return None
+
+
+def _truncate_pages(entry: Section) -> int:
+    """Litestream's meaning: 0 keeps the default, a negative number is never (0 in the model)."""
+    number = entry.number("truncate-page-n", _DEFAULTS.truncate_pages)
+    return max(number, 0) if number else _DEFAULTS.truncate_pages
+
+
+def _restore_settings(section: Section, default: RestoreSettings) -> RestoreSettings:
+    return RestoreSettings(
+        owner=section.text("owner") or default.owner,
+        group=section.text("group") or default.group,
+        mode=section.mode("mode", default.mode),
+    )

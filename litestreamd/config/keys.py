@@ -1,0 +1,178 @@
+"""Every key that a configuration may have: where it stands, and what this version does with it.
+
+One table for the code, for docs/configuration.md and for the tests that compare the two. It knows all
+keys of Litestream 0.5.17 and 0.3, so that nothing of theirs is taken for a typing error, and nothing
+is ignored without a word.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class State(Enum):
+    """What this version does with a key."""
+
+    HONOURED = "honoured"
+    NO_EFFECT = "no effect"
+    """Accepted with a warning: silence about it costs no data."""
+    NOT_YET = "not yet"
+    """Known and meant, refused because this version cannot do it."""
+    REFUSED = "refused"
+    """Will not be done as written; the note names the way out."""
+
+
+class Place(Enum):
+    """Where a key may stand."""
+
+    GLOBAL = "top"
+    DATABASE = "database"
+    REPLICA = "replica"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One row. `name` has dots for nested keys. A key of a database or a replica that may also stand at
+    the top is there the default for all of them."""
+
+    name: str
+    places: tuple[Place, ...]
+    state: State
+    note: str
+
+
+_G, _D, _R = (Place.GLOBAL,), (Place.DATABASE,), (Place.REPLICA,)
+_DG, _RG = (Place.DATABASE, Place.GLOBAL), (Place.REPLICA, Place.GLOBAL)
+
+_HONOURED = (
+    Key("dbs", _G, State.HONOURED, "the databases: a list"),
+    Key("shutdown-sync-timeout", _G, State.HONOURED, "how long the final sync may try; default 30s, 0 is one try"),
+    Key("logging.level", _G, State.HONOURED, "debug, info, warn or error; default info; LOG_LEVEL overrides it"),
+    Key("logging.type", _G, State.HONOURED, "text or json; default text"),
+    Key("path", _D, State.HONOURED, "the database file"),
+    Key("meta-path", _D, State.HONOURED, "the folder for local state"),
+    Key("checkpoint-interval", _D, State.HONOURED, "default 1m; 0 is never by time"),
+    Key("busy-timeout", _D, State.HONOURED, "how long to wait for a lock of the database; default 1s"),
+    Key("min-checkpoint-page-count", _D, State.HONOURED, "WAL pages that call for a checkpoint; default 1000"),
+    Key(
+        "truncate-page-n", _D, State.HONOURED, "WAL pages that call for a truncation; default 121359, negative is never"
+    ),
+    Key("max-sync-wal-bytes", _D, State.HONOURED, "WAL taken into one file; default 64MiB, 0 is no limit"),
+    Key(
+        "journal-mode", _DG, State.HONOURED, "wal (default) switches a database to WAL mode once; require only reports"
+    ),
+    Key("restore.owner", _DG, State.HONOURED, "user of a restored database, by name or number"),
+    Key("restore.group", _DG, State.HONOURED, "group of a restored database, by name or number"),
+    Key("restore.mode", _DG, State.HONOURED, "permissions of a restored database, octal"),
+    Key("replica", _D, State.HONOURED, "the replica"),
+    Key("replicas", _D, State.HONOURED, "several replicas: a list"),
+    Key("type", _R, State.HONOURED, "file; the scheme of url says it too"),
+    Key("name", _R, State.HONOURED, "default is the type; needed when two replicas of a database share one"),
+    Key("path", _R, State.HONOURED, "the folder of a file replica"),
+    Key("url", _R, State.HONOURED, "file:///FOLDER, instead of type and path"),
+    Key("sync-interval", _RG, State.HONOURED, "at most one file per this time while the database is busy; default 1s"),
+)
+
+_NO_EFFECT = (
+    Key("addr", _G, State.NO_EFFECT, "metrics are not served yet"),
+    Key("metrics.litestream-names", _G, State.NO_EFFECT, "metrics are not served yet"),
+    Key("mcp-addr", _G, State.NO_EFFECT, "there is no MCP server"),
+    Key("socket.enabled", _G, State.NO_EFFECT, "there is no control socket yet"),
+    Key("socket.path", _G, State.NO_EFFECT, "there is no control socket yet"),
+    Key("socket.permissions", _G, State.NO_EFFECT, "there is no control socket yet"),
+    Key("levels", _G, State.NO_EFFECT, "files are not compacted yet"),
+    Key("l0-retention", _G, State.NO_EFFECT, "nothing is deleted from a replica yet"),
+    Key("l0-retention-check-interval", _G, State.NO_EFFECT, "nothing is deleted from a replica yet"),
+    Key("retention.enabled", _G, State.NO_EFFECT, "nothing is deleted from a replica yet"),
+    Key("validation.interval", _G, State.NO_EFFECT, "replicas are not checked by the daemon yet"),
+    Key("verify.checks", _G, State.NO_EFFECT, "replicas are not checked by the daemon yet"),
+    Key("verify-compaction", _G, State.NO_EFFECT, "files are not compacted yet"),
+    Key("heartbeat-url", _G, State.NO_EFFECT, "no heartbeat is sent yet"),
+    Key("heartbeat-interval", _G, State.NO_EFFECT, "no heartbeat is sent yet"),
+    Key("shutdown-sync-interval", _G, State.NO_EFFECT, "retries of the final sync find their own pace"),
+    Key("logging.stderr", _G, State.NO_EFFECT, "logs always go to stderr"),
+    Key("logging.source", _G, State.NO_EFFECT, "log lines do not name source files"),
+    Key("snapshot.interval", _DG, State.NO_EFFECT, "snapshots are taken when needed, not by time yet"),
+    Key("snapshot.retention", _DG, State.NO_EFFECT, "nothing is deleted from a replica yet"),
+    Key("snapshot.keep", _DG, State.NO_EFFECT, "nothing is deleted from a replica yet"),
+    Key("snapshot.wal-limit", _DG, State.NO_EFFECT, "the WAL is not bounded during a snapshot yet"),
+    Key("spool-quota", _DG, State.NO_EFFECT, "the spool is not bounded yet"),
+    Key("monitor-interval", _D, State.NO_EFFECT, "changes are seen at once, there is nothing to poll"),
+    Key("validation-interval", _RG, State.NO_EFFECT, "replicas are not checked by the daemon yet"),
+    Key("max-sync-ltx-files", _RG, State.NO_EFFECT, "files are sent in order, as many as there are"),
+    Key("auto-recover", _RG, State.NO_EFFECT, "local state repairs itself, without a new history"),
+)
+
+_NOT_YET = (
+    Key("exec", _G, State.NOT_YET, "start the program as a service of its own, after litestreamd"),
+    Key("dir", _D, State.NOT_YET, "list each database with path"),
+    Key("pattern", _D, State.NOT_YET, "list each database with path"),
+    Key("recursive", _D, State.NOT_YET, "list each database with path"),
+    Key("watch", _D, State.NOT_YET, "list each database with path"),
+    Key("meta-dir", _D, State.NOT_YET, "use meta-path for each database"),
+    Key(
+        "restore-if-db-not-exists",
+        _D,
+        State.NOT_YET,
+        "run litestreamd restore -if-db-not-exists -if-replica-exists before the daemon starts",
+    ),
+)
+
+_REFUSED = (
+    Key("max-checkpoint-page-count", _D, State.REFUSED, "truncate-page-n bounds the WAL; no checkpoint blocks readers"),
+    Key("retention", _R, State.REFUSED, "a key of Litestream 0.3; write snapshot: {retention: ...} for the database"),
+    Key("snapshot-interval", _R, State.REFUSED, "a key of Litestream 0.3; write snapshot: {interval: ...}"),
+    Key("retention-check-interval", _R, State.REFUSED, "a key of Litestream 0.3; remove it, nothing replaces it"),
+    Key(
+        "age.identities", _RG, State.REFUSED, "there is no encryption yet, and data must not go out in plain unnoticed"
+    ),
+    Key(
+        "age.recipients", _RG, State.REFUSED, "there is no encryption yet, and data must not go out in plain unnoticed"
+    ),
+)
+
+_STORE_KEYS = {
+    "s3 and oss": "access-key-id secret-access-key region part-size concurrency",
+    "s3, gs, abs, nats and oss": "bucket",
+    "s3, abs and oss": "endpoint",
+    "s3": "force-path-style sign-payload require-content-md5 sign-accept-encoding skip-verify storage-class"
+    " sse-customer-algorithm sse-customer-key sse-customer-key-path sse-kms-key-id",
+    "abs": "account-name account-key sas-token",
+    "sftp": "host user key-path host-key concurrent-writes",
+    "sftp and nats": "password",
+    "webdav": "webdav-url webdav-username webdav-password",
+    "nats": "jwt seed creds nkey username token tls root-cas client-cert client-key"
+    " max-reconnects reconnect-wait timeout",
+}
+
+STORE_TYPES = ("s3", "gs", "abs", "sftp", "webdav", "nats", "oss")
+"""Types of Litestream's replicas that this version does not have."""
+
+STORE_KEYS = tuple(
+    Key(name, _RG, State.NOT_YET, f"it belongs to replicas of type {types}")
+    for types, names in _STORE_KEYS.items()
+    for name in names.split()
+)
+
+KEYS = (*_HONOURED, *_NO_EFFECT, *_NOT_YET, *_REFUSED, *STORE_KEYS)
+
+BY_PLACE = {place: {key.name: key for key in KEYS if place in key.places} for place in Place}
+
+
+def find(place: Place, name: str) -> Key | None:
+    """The row of a key (full name, with dots) at a place."""
+    return BY_PLACE[place].get(name)
+
+
+def is_section(place: Place, name: str) -> bool:
+    """True when keys of the table stand below this one."""
+    return any(known.startswith(f"{name}.") for known in BY_PLACE[place])
+
+
+def names_below(place: Place, prefix: str) -> list[str]:
+    """The keys that may stand in one mapping: those of the place, or those below `prefix` (`logging.`)."""
+    return sorted({name[len(prefix) :].partition(".")[0] for name in BY_PLACE[place] if name.startswith(prefix)})
+
+
+def places_of(name: str) -> list[Place]:
+    """All places where a key of this full name may stand."""
+    return [place for place in Place if name in BY_PLACE[place] or is_section(place, name)]

@@ -1,0 +1,50 @@
+"""Where a configuration comes from: a file, or the words of a command line.
+
+In: a path, or a database path with replica URLs, and the environment. Out: a Config.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from litestreamd.basics.errors import ConfigError, RightsError, UsageError
+from litestreamd.config.check import check_config, logging_level
+from litestreamd.config.events import MAX_BYTES
+from litestreamd.config.model import Config, DatabaseSettings, LoggingSettings
+from litestreamd.config.places import absolute, database_path, file_root
+from litestreamd.replica.port import ReplicaSpec
+
+
+def load_config(path: Path, environment: Mapping[str, str], expand_env: bool = True) -> Config:
+    """Read a configuration file. `expand_env`: replace ${VAR} by `environment`.
+
+    Raises ConfigError with every fault as `path:line:column: sentence`, RightsError when the file may
+    not be read.
+    """
+    path = absolute(str(path), environment)
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise ConfigError(f"there is no configuration {path}: name one with -config or LITESTREAM_CONFIG") from None
+    except PermissionError:
+        raise RightsError(f"the configuration {path} may not be read by this user") from None
+    except OSError as error:
+        raise ConfigError(f"the configuration {path} cannot be read: {error.strerror}") from None
+    return check_config(data, path, environment, expand_env)
+
+
+def config_from_urls(database: str, urls: Sequence[str], environment: Mapping[str, str]) -> Config:
+    """The configuration that `replicate DB URL...` stands for, with defaults for all else. Raises UsageError."""
+    path = database_path(database, environment)
+    names = ("file", *(f"file-{number}" for number in range(2, len(urls) + 1)))
+    replicas = tuple(replica_from_url(url, environment, name) for url, name in zip(urls, names, strict=False))
+    settings = DatabaseSettings(path=path, replicas=replicas)
+    return Config(databases=(settings,), logging=LoggingSettings(level=logging_level(environment)))
+
+
+def replica_from_url(url: str, environment: Mapping[str, str], name: str = "file") -> ReplicaSpec:
+    """The replica that a URL, or the path of a folder, names. Raises UsageError."""
+    try:
+        return ReplicaSpec(kind="file", name=name, path=str(file_root(url, environment)))
+    except UsageError as error:
+        raise UsageError(f"the replica URL cannot be used: {error}") from None
