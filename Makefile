@@ -1,0 +1,58 @@
+# Everything a developer does. `make demo` and `make test` prepare the machine themselves (Debian 12 and newer).
+
+PYTHON := .venv/bin/python
+PIP := $(PYTHON) -m pip --disable-pip-version-check install --quiet
+ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+# Fast ones first; a folder that is empty is not in a clone.
+TESTS := $(wildcard $(addprefix tests/,unit property contract faults interop system))
+
+.PHONY: help venv dev demo test check bench fuzz clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make demo    lose a disk and bring the database back'
+	@echo 'make test    static checks, then every test'
+	@echo 'make check   static checks only'
+	@echo 'make bench   measured side by side with Litestream 0.5.17'
+	@echo 'make fuzz    hundreds of rounds of hostile writers and killed processes'
+	@echo 'make venv    .venv/bin/litestreamd, and nothing else'
+
+venv: .venv/stamp-run
+dev: .venv/stamp-dev
+
+demo: .venv/stamp-run
+	$(PYTHON) demo/lose_the_disk.py
+
+check: .venv/stamp-dev
+	$(PYTHON) -m ruff check
+	$(PYTHON) -m ruff format --check
+	$(PYTHON) -m mypy
+	.venv/bin/lint-imports
+
+test: check
+	$(PYTHON) -m pytest $(TESTS)
+
+bench: .venv/stamp-dev
+	$(PYTHON) -m bench
+
+# make fuzz ROUNDS=50 SEED=1000
+ROUNDS ?= 400
+SEED ?= 1
+fuzz: .venv/stamp-dev
+	$(PYTHON) -m tests.faults.fuzz --rounds $(ROUNDS) --seed $(SEED)
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info
+
+# Debian splits venv from python3; both are asked for only when one is missing.
+.venv/stamp-run: pyproject.toml
+	@python3 -c 'import ensurepip, sqlite3, venv' 2>/dev/null || \
+	  { $(ROOT) apt-get update -q && $(ROOT) apt-get install -q -y --no-install-recommends python3 python3-venv; }
+	@python3 -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
+	@[ -x $(PYTHON) ] && $(PYTHON) -c 'import pip' 2>/dev/null || python3 -m venv --clear .venv
+	$(PIP) --editable '.[fast]'
+	@touch $@
+
+.venv/stamp-dev: .venv/stamp-run
+	$(PIP) --editable '.[fast,dev]'
+	@touch $@
