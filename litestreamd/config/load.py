@@ -25,7 +25,9 @@ def load_config(path: Path, environment: Mapping[str, str], expand_env: bool = T
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise ConfigError(f"there is no configuration {path}: name one with -config or LITESTREAM_CONFIG") from None
+        raise ConfigError(
+            f"there is no configuration file {path} (-config or LITESTREAM_CONFIG names another)"
+        ) from None
     except PermissionError:
         raise RightsError(f"the configuration {path} may not be read by this user") from None
     except OSError as error:
