@@ -11,7 +11,7 @@ from itertools import islice
 
 from litestreamd.basics.checksum import FLAG, Buffer, crc64
 from litestreamd.ltx.errors import Malformed, Unsupported
-from litestreamd.ltx.header import HEADER_SIZE, Header
+from litestreamd.ltx.header import Header
 from litestreamd.ltx.index import IndexLog
 from litestreamd.ltx.order import PageOrder
 from litestreamd.ltx.pages import (
@@ -52,7 +52,7 @@ class Encoder:
         self._page_size = header.page_size
         self._batch = batch_pages(header.page_size)
         self._order = PageOrder(header)
-        self._index = IndexLog(HEADER_SIZE)
+        self._index = IndexLog()
         self._crc = 0
         self._emit(header.encode())
 
@@ -91,7 +91,7 @@ class Encoder:
         self._order.accept(numbers)
         headers = sized_headers(numbers, blocks)
         self._crc = crc64(interleave(headers, images), self._crc)
-        self._index.extend(numbers, [SIZED_HEADER.size + len(block) for block in blocks])
+        self._index.extend(numbers, [SIZED_HEADER.size + size for size in map(len, blocks)])
         self._write(interleave(headers, blocks))
 
     def _emit(self, data: bytes) -> None:

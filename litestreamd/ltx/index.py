@@ -1,17 +1,33 @@
 """The page index at the end of an LTX file: where in the file each page's frame lies.
 
 One entry per frame, ascending: page number, file offset of the frame, length of the frame, as varints; a zero byte;
-then 8 bytes with the length of all that. `IndexLog` collects it while frames go by, in its final, compact form;
-`PageIndex` is for finding pages by number.
+then 8 bytes with the length of all that (LTX file format, "page index"). `IndexLog` collects it in its final, compact
+form while frames go by; `PageIndex` is the index of a finished file, for reading pages out of order.
 """
 
+from array import array
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import accumulate, chain
 
-from litestreamd.ltx.varint import encode_column
+from litestreamd.basics.checksum import Buffer
+from litestreamd.ltx.errors import Malformed, Truncated
+from litestreamd.ltx.header import HEADER_SIZE, Header
+from litestreamd.ltx.order import PageOrder
+from litestreamd.ltx.pages import END_OF_PAGES, FRAME_HEADER, largest_frame
+from litestreamd.ltx.trailer import TRAILER_SIZE
+from litestreamd.ltx.varint import decode_column, encode_column, split_varints
 
 INDEX_SIZE_SIZE = 8
 """Bytes of the length field after the index."""
+
+TAIL_SIZE = INDEX_SIZE_SIZE + TRAILER_SIZE
+"""Bytes at the end of a file that tell where its index is."""
+
+_PAGES_START = HEADER_SIZE
+_WINDOW = 1 << 16
+_SMALLEST_FRAME = FRAME_HEADER.size + 1
+_LONGEST_NUMBER = 5
 
 
 class IndexLog:
@@ -19,10 +35,9 @@ class IndexLog:
 
     __slots__ = ("_entries", "_offset", "pages")
 
-    def __init__(self, offset: int) -> None:
-        """`offset`: where in the file the first frame starts."""
+    def __init__(self) -> None:
         self._entries = bytearray()
-        self._offset = offset
+        self._offset = _PAGES_START
         self.pages = 0
 
     def extend(self, numbers: Sequence[int], lengths: Sequence[int]) -> None:
@@ -46,3 +61,65 @@ class IndexLog:
         """The bytes between the end of the pages and the trailer."""
         size = len(self._entries) + 1
         return b"".join((self._entries, b"\0", size.to_bytes(INDEX_SIZE_SIZE)))
+
+
+@dataclass(frozen=True, slots=True)
+class PageIndex:
+    """Where the frames of a file are: page numbers ('I', ascending), file offsets ('Q') and whole lengths ('I')."""
+
+    numbers: "array[int]"
+    offsets: "array[int]"
+    lengths: "array[int]"
+
+
+def locate_index(tail: Buffer, file_size: int) -> tuple[int, int]:
+    """Where the index is: (file offset, length without its length field), from the file's last TAIL_SIZE bytes.
+
+    Raises Truncated when the file is too small for any index, Malformed when the index would not fit.
+    """
+    if len(tail) < TAIL_SIZE or file_size < _PAGES_START + len(END_OF_PAGES) + 1 + TAIL_SIZE:
+        raise Truncated(f"a file of {file_size} bytes is too short to hold a page index")
+    end = len(tail) - TRAILER_SIZE
+    length = int.from_bytes(tail[end - INDEX_SIZE_SIZE : end])
+    offset = file_size - TAIL_SIZE - length
+    if length < 1 or offset < _PAGES_START + len(END_OF_PAGES):
+        raise Malformed(f"a page index of {length} bytes does not fit a file of {file_size}")
+    return offset, length
+
+
+def parse_index(data: Buffer, offset: int, header: Header) -> PageIndex:
+    """Read the bytes that `locate_index` found at file offset `offset`.
+
+    Strict: pages as the format orders them, frames without gaps from the header to the end of the pages, numbers in
+    their shortest form. Raises Malformed. That the frames hold those pages is proven only by reading them.
+    """
+    index = PageIndex(array("I"), array("Q"), array("I"))
+    order, limit = PageOrder(header), largest_frame(header.page_size)
+    end, position, frame_offset = len(data) - 1, 0, _PAGES_START
+    while position < end:
+        entries = split_varints(data[position : min(position + _WINDOW, end)])
+        numbers, starts, lengths = _columns(entries)
+        position += sum(map(len, entries[: 3 * len(numbers)]))
+        order.accept(numbers)
+        if min(lengths) < _SMALLEST_FRAME or max(lengths) > limit:
+            raise Malformed(f"the page index says that a frame from page {numbers[0]} on has an impossible length")
+        offsets = list(accumulate(lengths, initial=frame_offset))
+        frame_offset = offsets.pop()
+        if list(encode_column(offsets, offsets[0], offsets[-1])) != starts:
+            raise Malformed(f"the page index leaves gaps between frames from page {numbers[0]} on")
+        index.numbers.extend(numbers)
+        index.offsets.extend(offsets)
+        index.lengths.extend(lengths)
+    order.finish()
+    if end < 0 or data[end] != 0 or frame_offset + len(END_OF_PAGES) != offset:
+        raise Malformed("the page index does not end where it should, or not where the pages do")
+    return index
+
+
+def _columns(entries: list[bytes]) -> tuple[list[int], list[bytes], list[int]]:
+    """Page numbers, encoded offsets and lengths of the whole entries among consecutive numbers; at least one."""
+    whole = len(entries) - len(entries) % 3
+    numbers, starts, lengths = (entries[column:whole:3] for column in range(3))
+    if not whole or any(len(n) > _LONGEST_NUMBER or (n[-1] == 0 and len(n) > 1) for n in chain(numbers, lengths)):
+        raise Malformed("the page index holds a number that is cut short, padded or too long")
+    return decode_column(numbers), starts, decode_column(lengths)

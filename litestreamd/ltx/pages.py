@@ -25,8 +25,9 @@ SIZED = 1
 
 END_OF_PAGES = bytes(FRAME_HEADER.size)
 
+_LZ4_FRAME_FIELDS = 64
 _BATCH_PAGES = 256
-_BATCH_BYTES = 1 << 20
+_BATCH_BYTES = 1 << 18
 _compress = partial(compress, store_size=False)
 
 
@@ -38,6 +39,11 @@ def batch_pages(page_size: int) -> int:
 def largest_block(page_size: int) -> int:
     """Size of the largest LZ4 block that a page can become (an incompressible page becomes literals)."""
     return page_size + page_size // 255 + 16
+
+
+def largest_frame(page_size: int) -> int:
+    """Size of the largest whole frame in either encoding; an LZ4 frame's own fields and a few blocks' are allowed."""
+    return FRAME_HEADER.size + largest_block(page_size) + _LZ4_FRAME_FIELDS
 
 
 def compress_pages(images: Iterable[Buffer]) -> list[bytes]:

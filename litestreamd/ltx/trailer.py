@@ -3,6 +3,8 @@
 import struct
 from dataclasses import dataclass
 
+from litestreamd.basics.checksum import Buffer
+
 _FIELDS = struct.Struct(">QQ")
 
 TRAILER_SIZE = _FIELDS.size
@@ -22,6 +24,6 @@ class Trailer:
         return _FIELDS.pack(self.post_apply, self.file_checksum)
 
 
-def decode_trailer(data: bytes) -> Trailer:
+def decode_trailer(data: Buffer) -> Trailer:
     """Read the 16 bytes of a trailer; whether they are right is the decoder's business."""
     return Trailer(*_FIELDS.unpack(data))

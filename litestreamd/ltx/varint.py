@@ -1,14 +1,19 @@
 """Unsigned LEB128 numbers by the column: 7 bits a byte, low group first, high bit on all bytes but the last.
 
-In: whole columns of a page index. Out: the bytes of each number. A table of 14-bit groups stands in for the loop
-over bytes, since an index has three numbers for every page of a file.
+In: whole columns of a page index. Out: the bytes of each number, and back. Tables and column-wise work stand in for
+loops over bytes, since an index has three numbers for every page of a file.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from functools import cache
 
+from litestreamd.basics.checksum import Buffer
+
 _GROUP = 14
 _MASK = (1 << _GROUP) - 1
+_NUMBER = re.compile(rb"[\x80-\xff]*[\x00-\x7f]")
+_G0, _G1, _G2, _G3, _G4 = (127 << 7 * place for place in range(5))
 
 
 @cache
@@ -34,11 +39,23 @@ def encode_varint(value: int) -> bytes:
 
 def encode_column(values: Sequence[int], smallest: int, largest: int) -> Iterable[bytes]:
     """The shortest form of each number; `smallest` and `largest` bound the column."""
-    inner, last = _inner(), _last()
     if largest <= _MASK:
-        return map(last.__getitem__, values)
-    if smallest > _MASK and largest >> _GROUP <= _MASK:
-        return [inner[v & _MASK] + last[v >> _GROUP] for v in values]
-    if smallest >> _GROUP > _MASK and largest >> 2 * _GROUP <= _MASK:
-        return [inner[v & _MASK] + inner[v >> _GROUP & _MASK] + last[v >> 2 * _GROUP] for v in values]
-    return map(encode_varint, values)
+        return map(_last().__getitem__, values)
+    groups = range(smallest >> _GROUP, (largest >> _GROUP) + 1)
+    if groups[0] == 0 or len(groups) > len(values):
+        return map(encode_varint, values)
+    # Neighbors share all but their lowest group, so the rest is encoded once for all of them.
+    inner, upper = _inner(), {group: encode_varint(group) for group in groups}
+    return [inner[value & _MASK] + upper[value >> _GROUP] for value in values]
+
+
+def split_varints(data: Buffer) -> list[bytes]:
+    """The bytes of each whole number at the front of `data`; an unfinished one at the end is left out."""
+    return _NUMBER.findall(data)
+
+
+def decode_column(numbers: Iterable[bytes]) -> list[int]:
+    """The value of each number of at most 5 bytes, as `split_varints` found them."""
+    raw = (int.from_bytes(number, "little") for number in numbers)
+    # The top bit of each byte is left out by shifting what lies above it down by one more place.
+    return [n & _G0 | n >> 1 & _G1 | n >> 2 & _G2 | n >> 3 & _G3 | n >> 4 & _G4 for n in raw]
