@@ -9,11 +9,22 @@ In: the path of a database in WAL mode. Out: transactions and checkpoints. apsw 
 database; nothing here ever writes a page.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
 
 from litestreamd.basics.errors import BusyError, DamagedData, EnvironmentFault, LitestreamdError, RightsError
+
+
+@contextmanager
+def sqlite_errors(path: Path) -> Iterator[None]:
+    """Run a block whose SQLite errors leave as errors of ours."""
+    try:
+        yield
+    except apsw.Error as error:
+        raise translated(error, path) from error
 
 
 def translated(error: apsw.Error, path: Path) -> LitestreamdError:
@@ -61,15 +72,9 @@ class Guard:
 
     def open(self) -> None:
         """Open the first connection and begin. Raises the translated SQLite error."""
-        connection = None
-        try:
-            connection = connect(self._path, self._busy_timeout_s)
-            begin(connection)
-        except apsw.Error as error:
-            if connection is not None:
-                connection.close(True)
-            raise translated(error, self._path) from error
-        self._current = connection
+        with sqlite_errors(self._path):
+            self._current = connect(self._path, self._busy_timeout_s)
+            begin(self._current)
 
     def close(self) -> None:
         """End and close both; the -wal stays as it is. Afterwards frames are on their own."""
@@ -86,36 +91,40 @@ class Guard:
 
     def begin_next(self) -> None:
         """Start the next guard while the present one is open; `swap` or `drop_next` must follow."""
-        begin(self.spare)
+        with sqlite_errors(self._path):
+            begin(self.spare)
 
     def drop_next(self) -> None:
         """Give the next guard (or the write lock) up again."""
-        end(self.spare)
+        with sqlite_errors(self._path):
+            end(self.spare)
 
     def swap(self) -> None:
         """End the present guard; the next one takes its place."""
         assert self._current is not None
-        end(self._current)
+        with sqlite_errors(self._path):
+            end(self._current)
         self._current, self._spare = self.spare, self._current
 
     def lock_writers_out(self, wait_s: float) -> bool:
         """Make the next guard hold the write lock too. False if it was not to be had within `wait_s` seconds."""
-        spare = self.spare
-        spare.setbusytimeout(round(wait_s * 1000))
-        try:
-            spare.cursor().execute("BEGIN IMMEDIATE").fetchall()
-        except apsw.BusyError:
-            return False
-        finally:
-            spare.setbusytimeout(round(self._busy_timeout_s * 1000))
-        return True
+        with sqlite_errors(self._path):
+            spare = self.spare
+            spare.setbusytimeout(round(wait_s * 1000))
+            try:
+                spare.cursor().execute("BEGIN IMMEDIATE").fetchall()
+            except apsw.BusyError:
+                return False
+            finally:
+                spare.setbusytimeout(round(self._busy_timeout_s * 1000))
+            return True
 
     def checkpoint(self) -> bool:
         """PASSIVE on the spare, which waits for nobody. False if another checkpoint is running."""
         return self._checkpoint(apsw.SQLITE_CHECKPOINT_PASSIVE)
 
     def truncate(self) -> bool:
-        """TRUNCATE on the spare without waiting. False when frames or readers stand against it; nothing is lost then."""
+        """TRUNCATE on the spare without waiting. False when frames or readers are in its way; nothing is lost then."""
         self.spare.setbusytimeout(0)
         try:
             return self._checkpoint(apsw.SQLITE_CHECKPOINT_TRUNCATE)
@@ -124,14 +133,16 @@ class Guard:
 
     def touch(self) -> None:
         """Read once on the spare: SQLite then rebuilds an index that a dead writer left half updated."""
-        self.spare.cursor().execute("PRAGMA user_version").fetchall()
+        with sqlite_errors(self._path):
+            self.spare.cursor().execute("PRAGMA user_version").fetchall()
 
     def _checkpoint(self, mode: int) -> bool:
-        try:
-            self.spare.wal_checkpoint(mode=mode)
-        except (apsw.BusyError, apsw.LockedError):
-            return False
-        return True
+        with sqlite_errors(self._path):
+            try:
+                self.spare.wal_checkpoint(mode=mode)
+            except (apsw.BusyError, apsw.LockedError):
+                return False
+            return True
 
     @property
     def spare(self) -> apsw.Connection:
@@ -144,3 +155,16 @@ class Guard:
             spare.cursor().execute("PRAGMA user_version").fetchall()
             self._spare = spare
         return self._spare
+
+
+class Pin:
+    """A read transaction of its own for a reader that takes its time: the snapshot it began with stays readable."""
+
+    def __init__(self, path: Path, busy_timeout_s: float) -> None:
+        with sqlite_errors(path):
+            self._connection = connect(path, busy_timeout_s)
+            begin(self._connection)
+
+    def close(self) -> None:
+        """Let the snapshot go."""
+        self._connection.close(True)

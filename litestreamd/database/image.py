@@ -9,8 +9,9 @@ it to be restarted under us); see wal.c, walTryBeginRead and walCheckpoint.
 
 import os
 from collections.abc import Iterator
+from typing import Self
 
-from litestreamd.basics.checksum import crc64, lock_page
+from litestreamd.basics.checksum import lock_page, page_checksum
 from litestreamd.database.batches import newest_frames, read_page
 from litestreamd.database.live import LiveDatabase
 from litestreamd.plan.position import Frames, Position
@@ -32,6 +33,12 @@ class Image:
         if header.backfilled < header.max_frame:
             self._wal_fd = live.open_wal()
             self._overlay = newest_frames(self._wal_fd, self.page_size, Frames(header.backfilled + 1, header.max_frame))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Let the -wal go."""
@@ -62,12 +69,12 @@ class Image:
 
     def checksums(self) -> Iterator[tuple[int, int]]:
         """(page number, page checksum) in order; the lock page has 0. See basics.checksum.page_checksum."""
-        flag, lock, expected = 1 << 63, lock_page(self.page_size), 1
+        lock, expected = lock_page(self.page_size), 1
         for pgno, page in self.pages():
             if pgno != expected:
                 yield lock, 0
             expected = pgno + 1
-            yield pgno, flag | crc64(page, crc64(pgno.to_bytes(4, "big"), 0))
+            yield pgno, page_checksum(pgno, page)
 
 
 def position_at(image: Image, header: IndexHeader) -> Position:

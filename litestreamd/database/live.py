@@ -12,11 +12,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import apsw
-
 from litestreamd.basics.errors import BusyError, DamagedData, EnvironmentFault, RightsError
 from litestreamd.database import locks
-from litestreamd.database.guard import Guard, connect, translated
+from litestreamd.database.guard import Guard, connect, sqlite_errors
 from litestreamd.wal.index import COPY_SIZE, INDEX_HEADER_SIZE, IndexHeader, Unreadable, parse_index
 
 MAGIC = b"SQLite format 3\0"
@@ -89,7 +87,7 @@ class LiveDatabase:
             if waited > HEADER_DEADLINE_S or found in (Unreadable.BAD_VERSION, Unreadable.BAD_PAGE_SIZE):
                 raise EnvironmentFault(f"The WAL index {self.shm_path} cannot be read: {found.value}.")
             if waited > HEADER_PATIENCE_S:
-                self._touch()
+                self.guard.touch()
             # A writer holds the header in two halves for well under a microsecond; one that died stays that way.
             time.sleep(0.0005)
 
@@ -137,12 +135,6 @@ class LiveDatabase:
             os.pread(self._shm_fd, COPY_SIZE, 0),
         )
 
-    def _touch(self) -> None:
-        try:
-            self.guard.touch()
-        except apsw.Error as error:
-            raise translated(error, self.path) from error
-
     def _claim(self) -> None:
         holder = locks.claim(self.fd)
         if holder is not None:
@@ -162,7 +154,8 @@ class LiveDatabase:
         """The one write we ever make, and only while nobody else has the file open."""
         if not allowed:
             raise EnvironmentFault(
-                f"{self.path} is not in WAL mode and journal-mode is `require`: run `PRAGMA journal_mode=WAL` on it once."
+                f"{self.path} is not in WAL mode and journal-mode is `require`:"
+                " run `PRAGMA journal_mode=WAL` on it once."
             )
         pids = locks.openers(self.path)
         if pids:
@@ -170,14 +163,12 @@ class LiveDatabase:
                 f"{self.path} is in rollback-journal mode and open in process {pids[0]}: stop that process once, or run"
                 " `PRAGMA journal_mode=WAL` in it."
             )
-        try:
+        with sqlite_errors(self.path):
             connection = connect(self.path, 0)
             try:
                 mode = connection.cursor().execute("PRAGMA journal_mode=WAL").fetchall()[0][0]
             finally:
                 connection.close(True)
-        except apsw.Error as error:
-            raise translated(error, self.path) from error
         if mode != "wal":
             raise EnvironmentFault(f"{self.path} cannot be switched to WAL mode (it stays in mode {mode}).")
 

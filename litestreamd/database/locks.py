@@ -80,8 +80,11 @@ def claim(database_fd: int) -> int | None:
         fcntl.flock(database_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         inode = _inode(database_fd)
-        holders = [lock.pid for lock in held_locks(Path("/proc/locks").read_text("ascii"))
-                   if lock.kind == "FLOCK" and lock.inode == inode]
+        holders = [
+            lock.pid
+            for lock in held_locks(Path("/proc/locks").read_text("ascii"))
+            if lock.kind == "FLOCK" and lock.inode == inode
+        ]
         return holders[0] if holders else 0
     return None
 

@@ -6,6 +6,8 @@ Promise: none about crashes by itself. The file is a cache of what spool entries
 entry past the last `sync` is applied again, which is idempotent (see database/ledger.py, database/state.py).
 """
 
+from __future__ import annotations
+
 import os
 import sys
 from array import array
@@ -23,7 +25,7 @@ class PageHashes:
     """The file, opened on first use and closed by `rest` (an idle database keeps no descriptor for it)."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._fd = -1
 
     def rest(self) -> None:
@@ -36,9 +38,10 @@ class PageHashes:
         """Make everything stored so far durable."""
         os.fsync(self._file())
 
-    def clear(self) -> None:
-        """Forget everything."""
-        os.ftruncate(self._file(), 0)
+    def remove(self) -> None:
+        """Close and delete the file."""
+        self.rest()
+        self.path.unlink(missing_ok=True)
 
     def count(self) -> int:
         """Pages covered."""
@@ -79,7 +82,8 @@ class PageHashes:
 
     def _file(self) -> int:
         if self._fd < 0:
-            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         return self._fd
 
     def _read(self, first: int, count: int) -> array[int]:
@@ -96,4 +100,4 @@ class PageHashes:
             data.byteswap()
         written = os.pwrite(self._file(), data.tobytes(), (first - 1) * ENTRY)
         if written != len(data) * ENTRY:
-            raise EnvironmentFault(f"{self._path} could not be written whole: is the disk full?")
+            raise EnvironmentFault(f"{self.path} could not be written whole: is the disk full?")

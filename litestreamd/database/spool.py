@@ -53,8 +53,11 @@ class Spool:
             self._entries[entry.txid] = entry
             yield ledger
 
-    def append(self, txid: int, write_ltx: Callable[[Callable[[bytes], object]], Ledger]) -> SpoolEntry:
-        """Store one TXID: `write_ltx` writes the LTX file through what it is given and returns the ledger."""
+    def append(self, txid: int, write_ltx: Callable[[Callable[[bytes], object]], Ledger]) -> tuple[SpoolEntry, Ledger]:
+        """Store one TXID: `write_ltx` writes the LTX file through what it is given and returns the ledger.
+
+        Raises EnvironmentFault when the disk does not take it; then there is no entry.
+        """
         path = self._path(txid)
         temporary = path.with_suffix(".tmp")
         try:
@@ -77,10 +80,10 @@ class Spool:
         passing("spool.synced")
         entry = SpoolEntry(txid, size, size + len(tail) + _FOOTER.size)
         self._entries[txid] = entry
-        return entry
+        return entry, ledger
 
     def entries(self, after: int = 0) -> list[SpoolEntry]:
-        """Entries with a TXID above `after`, oldest first."""
+        """Entries with a TXID above `after`, oldest first (a copy, so that another thread may append)."""
         return [entry for txid, entry in sorted(self._entries.items()) if txid > after]
 
     def get(self, txid: int) -> SpoolEntry | None:
@@ -107,15 +110,15 @@ class Spool:
 
     def trim(self, through: int) -> int:
         """Delete entries up to a TXID. Out: how many. Deleting needs no fsync: an entry that comes back is harmless."""
-        gone = [txid for txid in self._entries if txid <= through]
-        for txid in sorted(gone):
+        gone = [txid for txid in sorted(self._entries) if txid <= through]
+        for txid in gone:
             self._path(txid).unlink(missing_ok=True)
             del self._entries[txid]
         return len(gone)
 
     def bytes(self) -> int:
         """Bytes stored."""
-        return sum(entry.stored for entry in self._entries.values())
+        return sum(entry.stored for entry in self.entries())
 
     def _path(self, txid: int) -> Path:
         return self._folder / (format_txid(txid) + _SUFFIX)
@@ -135,9 +138,10 @@ class Spool:
                 raise DamagedData(f"{path} is damaged: its disk lost what had been stored durably.")
             file.seek(size)
             ledger = decode_ledger(file.read(tail))
-        if self._path(ledger.txid) != path:
-            raise DamagedData(f"{path} holds TXID {format_txid(ledger.txid)}.")
-        return ledger, SpoolEntry(ledger.txid, size, stored)
+        txid = ledger.head.txid
+        if self._path(txid) != path:
+            raise DamagedData(f"{path} holds TXID {format_txid(txid)}.")
+        return ledger, SpoolEntry(txid, size, stored)
 
 
 class _Sink:

@@ -1,0 +1,215 @@
+"""From a stable WAL-index header to new TXIDs: the capture of one database.
+
+In: headers read under a guard that is still open, and the time. Out: durable spool entries.
+Promise: the head covers exactly what the entries hold. Whatever is not proven to follow on (another
+generation whose count of transactions does not match, an unknown past, an unreadable WAL) ends in a comparison of
+every page with its hash, which is always right and costs only reading.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from litestreamd.basics.checksum import page_checksum
+from litestreamd.database.batches import Batch, newest_frames, read_batches, read_page
+from litestreamd.database.captured import CapturedState, Move
+from litestreamd.database.image import Image, position_at
+from litestreamd.database.ledger import Head
+from litestreamd.database.live import LiveDatabase
+from litestreamd.database.resume import resume, wal_header_matches
+from litestreamd.plan.position import Compare, Frames, Position, Still, audit, next_step
+from litestreamd.wal.checksum import stored
+from litestreamd.wal.header import HEADER_SIZE
+from litestreamd.wal.index import IndexHeader
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One new TXID: pages in it, WAL frames behind it (0 after a comparison), bytes of its LTX file.
+
+    `reason` says why pages were compared, None where frames were captured. After `new_line` (the page size changed)
+    no replica can go on without a new full image.
+    """
+
+    txid: int
+    pages: int
+    frames: int
+    size: int
+    reason: str | None = None
+    new_line: bool = False
+
+
+class Capture:
+    """Reads `live`, writes `state`. `broken_chain` is set when a WAL whose checksum chain SQLite broke (before
+    3.50.4) has to be healed by a checkpoint."""
+
+    def __init__(self, live: LiveDatabase, state: CapturedState, max_wal_bytes: int) -> None:
+        self.live = live
+        self.state = state
+        self.broken_chain = False
+        self._doubt: str | None = None
+        self._max_wal_bytes = max_wal_bytes
+
+    @property
+    def head(self) -> Head:
+        """The newest captured state; only asked for once there is one."""
+        assert self.state.head is not None
+        return self.state.head
+
+    def doubt(self, reason: str) -> None:
+        """Make the next `take` compare."""
+        self._doubt = reason
+
+    def start(self, txid: int, timestamp_ms: int, header: IndexHeader, file_checksum: int = 0) -> Head:
+        """Take the live pages as the state of `txid`, sending none: hash them all."""
+        self._doubt = None
+        with Image(self.live, header) as image:
+            position = position_at(image, header)
+            return self.state.replace(
+                (checksum for _, checksum in image.checksums()),
+                lambda rolled: Head(txid, timestamp_ms, position, rolled, file_checksum, continuous=True),
+            )
+
+    def resume(self, header: IndexHeader) -> str | None:
+        """After a restart: go on in the WAL if that is proven. Out: None, or why the next `take` compares."""
+        if not self.head.continuous:
+            self._doubt = "the captured state came from a replica"
+            return self._doubt
+        found = resume(self.live, self.head.position, header)
+        if isinstance(found, Compare):
+            self._doubt = found.reason
+            return found.reason
+        self.state.reposition(replace(self.head, position=found))
+        return None
+
+    def take(self, header: IndexHeader, now_ms: int) -> list[Taken]:
+        """Capture everything up to `header`."""
+        if self._doubt is not None:
+            return self._compare(header, now_ms, self._doubt)
+        step = next_step(self.head.position, header)
+        if isinstance(step, Still):
+            return []
+        if isinstance(step, Compare):
+            return self._compare(header, now_ms, step.reason)
+        wal_fd = self.live.open_wal()
+        try:
+            outcome = self._take_frames(wal_fd, step, header, now_ms)
+        finally:
+            os.close(wal_fd)
+        return self._compare(header, now_ms, outcome.reason) if isinstance(outcome, Compare) else outcome
+
+    def stamp(self, header: IndexHeader, now_ms: int) -> Taken:
+        """Make a TXID that changes nothing (page 1 as it is), unless there is something to take anyway."""
+        taken = self.take(header, now_ms)
+        if taken:
+            return taken[-1]
+        with Image(self.live, header) as image:
+            page = image.page(1)
+        step = self.state.step([1], [page_checksum(1, page)], self.head.position.commit)
+        return self._store(Move(step, self.head.position, None, now_ms), [(1, page)], None)
+
+    def _take_frames(self, wal_fd: int, frames: Frames, header: IndexHeader, now_ms: int) -> list[Taken] | Compare:
+        position = self.head.position
+        if not wal_header_matches(os.pread(wal_fd, HEADER_SIZE, 0), header):
+            return Compare("the WAL's header is not that of its index")
+
+        def batches() -> Iterator[Batch]:
+            return read_batches(wal_fd, position.page_size, header.salts, frames, position.commit, self._max_wal_bytes)
+
+        first = next(batches(), None)
+        if first is None:
+            return Compare("the WAL holds no commit where its index says so")
+        if first.last == frames.last:
+            finding = self._finding(header, frames, first, first.commits)
+            return finding or [self._take_batch(wal_fd, first, header, now_ms)]
+        # A long backlog: all of it is looked at before any of it is stored.
+        last, commits = first, 0
+        for last in batches():
+            commits += last.commits
+        finding = self._finding(header, frames, last, commits)
+        return finding or [self._take_batch(wal_fd, batch, header, now_ms) for batch in batches()]
+
+    def _finding(self, header: IndexHeader, frames: Frames, last: Batch, commits: int) -> Compare | None:
+        """Why frames that were read cannot be trusted, if so."""
+        if last.last != frames.last or last.commit != header.page_count:
+            return Compare("the last frame of the WAL does not commit what its index says")
+        if not last.sound:
+            self.broken_chain = True
+        elif last.checksum != stored(header.frame_checksum):
+            return Compare("the last frame of the WAL is not the one its index names")
+        if self.live.header().salts != header.salts:
+            return Compare("the WAL was restarted while it was read")
+        return audit(self.head.position, header, commits)
+
+    def _take_batch(self, wal_fd: int, batch: Batch, header: IndexHeader, now_ms: int) -> Taken:
+        before = self.head.position
+        size = before.page_size
+        sources = self._sources(wal_fd, batch, header)
+
+        def pages() -> Iterator[tuple[int, bytes]]:
+            for pgno, frame in sources:
+                if frame:
+                    yield pgno, read_page(wal_fd, size, frame)
+                else:
+                    yield pgno, os.pread(self.live.fd, size, (pgno - 1) * size).ljust(size, b"\0")
+
+        # Two passes over immutable frames instead of one that holds every page: the header, which comes first,
+        # carries the checksum that only all pages give.
+        new = [page_checksum(pgno, page) for pgno, page in pages()]
+        step = self.state.step([pgno for pgno, _ in sources], new, batch.commit)
+        change = (before.change + batch.commits) % (1 << 32)
+        position = Position(header.salts, batch.last, batch.checksum, change, size, batch.commit)
+        return self._store(Move(step, position, Frames(batch.first, batch.last), now_ms), pages(), None)
+
+    def _sources(self, wal_fd: int, batch: Batch, header: IndexHeader) -> list[tuple[int, int]]:
+        """(page number, frame) in order; frame 0 stands for the database file."""
+        size = self.head.position.page_size
+        doubtful = batch.doubtful(size)
+        if not doubtful:
+            return batch.pages(size)
+        # What SQLite itself would read: the newest frame that is not in the database file yet, else the file.
+        frames = newest_frames(wal_fd, size, Frames(header.backfilled + 1, batch.last))
+        return sorted({**dict(batch.pages(size)), **{pgno: frames.get(pgno, 0) for pgno in doubtful}}.items())
+
+    def _compare(self, header: IndexHeader, now_ms: int, reason: str) -> list[Taken]:
+        """Send the pages that differ from their hashes, and those that are gone or new."""
+        with Image(self.live, header) as image:
+            if image.page_size != self.head.position.page_size:
+                return [self._new_line(image, header, now_ms, reason)]
+            changed, new = self._differences(image)
+            position = position_at(image, header)
+            self._doubt = None
+            if not changed and image.count == self.head.position.commit:
+                self.state.reposition(replace(self.head, position=position, continuous=True))
+                return []
+            if not changed:  # only shorter: Litestream wants a page in every file
+                changed, new = [1], [page_checksum(1, image.page(1))]
+            step = self.state.step(changed, new, image.count)
+            pages = ((pgno, image.page(pgno)) for pgno in changed)
+            return [self._store(Move(step, position, None, now_ms), pages, reason)]
+
+    def _differences(self, image: Image) -> tuple[list[int], list[int]]:
+        changed, new = [], []
+        live, known = image.checksums(), self.state.hashes(image.count)
+        for (pgno, checksum), old in zip(live, known, strict=True):
+            if checksum != old:
+                changed.append(pgno)
+                new.append(checksum)
+        return changed, new
+
+    def _new_line(self, image: Image, header: IndexHeader, now_ms: int, reason: str) -> Taken:
+        """The page size changed: no page of before can be continued, every replica needs a new image."""
+        head, page = self.head, image.page(1)
+        position = position_at(image, header)
+        self._doubt = None
+        self.state.replace(
+            (checksum for _, checksum in image.checksums()),
+            lambda rolled: replace(head, position=position, checksum=rolled, continuous=True),
+        )
+        step = self.state.step([1], [page_checksum(1, page)], position.commit)
+        return replace(self._store(Move(step, position, None, now_ms), [(1, page)], reason), new_line=True)
+
+    def _store(self, move: Move, pages: Iterable[tuple[int, bytes]], reason: str | None) -> Taken:
+        entry = self.state.store(move, pages)
+        frames = move.frames.last - move.frames.first + 1 if move.frames else 0
+        return Taken(entry.txid, len(move.step.pgnos), frames, entry.size, reason)

@@ -1,0 +1,145 @@
+"""Keeps the guard fresh and the WAL short without ever letting an uncaptured frame go.
+
+In: the live database and its capture. Out: what was captured and checkpointed on the way.
+Promise: a guard is ended only after the next one has begun, and only when that one either stands on a read mark
+above 0 (nobody can restart the WAL) or everything up to a header read after its begin is captured.
+"""
+
+import time
+from dataclasses import dataclass, field
+
+from litestreamd.basics.crash_points import passing
+from litestreamd.database.capture import Capture, Taken
+from litestreamd.database.live import LiveDatabase
+from litestreamd.wal.index import IndexHeader
+
+LOCK_WAIT_S = 0.25
+HEAL_TRIES = 5
+
+
+@dataclass(slots=True)
+class Work:
+    """What one call did: new TXIDs, frames in the WAL and how many of them are in the database file now, seconds
+    the write lock was held, whether the -wal was cut."""
+
+    taken: list[Taken] = field(default_factory=list)
+    frames: int = 0
+    backfilled: int = 0
+    lock_seconds: float = 0.0
+    truncated: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether the next writer may restart the WAL."""
+        return self.frames == self.backfilled
+
+    def seen(self, header: IndexHeader) -> "Work":
+        """With the frame counts of a header."""
+        self.frames, self.backfilled = header.max_frame, header.backfilled
+        return self
+
+
+class Keeper:
+    """One per open database; make a new one after each `LiveDatabase.open`."""
+
+    def __init__(self, live: LiveDatabase, capture: Capture) -> None:
+        self._live = live
+        self._capture = capture
+        self._salts = live.header().salts
+        # Until the guard was moved once, nothing says which mark it stands on.
+        self.may_stand_on_zero = True
+
+    def needs_refresh(self, header: IndexHeader) -> bool:
+        """Whether the guard hurts where it stands: on mark 0 it keeps every checkpoint of the application from
+        making progress, which costs its writers dearly once there are frames."""
+        return self.may_stand_on_zero and header.max_frame > header.backfilled
+
+    def refresh(self, now_ms: int) -> list[Taken]:
+        """Move the guard to the newest snapshot. It stays where it is if a stale checkpointer may be about."""
+        live, guard = self._live, self._live.guard
+        before = live.header()
+        if before.salts != self._salts and not self._no_stale_checkpointer():
+            return []
+        guard.begin_next()
+        try:
+            header = live.header()
+            above_zero = _above_zero(before, header)
+            taken = [] if above_zero else self._capture.take(header, now_ms)
+        except BaseException:
+            guard.drop_next()
+            raise
+        guard.swap()
+        self._salts, self.may_stand_on_zero = header.salts, not above_zero
+        passing("guard.moved")
+        return taken
+
+    def checkpoint(self, now_ms: int) -> Work:
+        """Bring the WAL into the database file: in bulk beside the writers, then, if they keep adding, the rest under
+        the write lock, which is short because the bulk is written and flushed already."""
+        work = Work(self.refresh(now_ms))
+        self._live.guard.checkpoint()
+        self._live.sync_file()
+        passing("checkpoint.bulk-done")
+        work.taken += self.refresh(now_ms)
+        if not work.seen(self._live.header()).complete:
+            self._checkpoint_locked(now_ms, work)
+        passing("checkpoint.done")
+        return work
+
+    def truncate(self, now_ms: int) -> Work:
+        """Cut the -wal to nothing if it is all in the database file and nobody reads it."""
+        work = Work(self.refresh(now_ms))
+        work.truncated = self._live.guard.truncate()
+        passing("checkpoint.truncated")
+        return work.seen(self._live.header())
+
+    def heal(self, now_ms: int) -> bool:
+        """Get rid of a WAL whose checksum chain is broken, before a crash makes SQLite stop its recovery there.
+
+        Backfilling alone does not help: a recovery would lay the older frames over the newer pages.
+        """
+        for _ in range(HEAL_TRIES):
+            work = self.checkpoint(now_ms)
+            if work.complete and self.truncate(now_ms).truncated:
+                self._capture.broken_chain = False
+                return True
+        return False
+
+    def _checkpoint_locked(self, now_ms: int, work: Work) -> None:
+        guard = self._live.guard
+        if not guard.lock_writers_out(LOCK_WAIT_S):
+            return
+        locked = time.monotonic()
+        try:
+            passing("checkpoint.locked")
+            # The next guard now holds the write lock and the newest snapshot: this header is the last word.
+            work.taken += self._capture.take(self._live.header(), now_ms)
+        except BaseException:
+            guard.drop_next()
+            raise
+        guard.swap()
+        guard.checkpoint()
+        guard.begin_next()
+        header = self._live.header()
+        guard.swap()
+        work.lock_seconds = time.monotonic() - locked
+        self._salts, self.may_stand_on_zero = header.salts, True
+        work.seen(header)
+
+    def _no_stale_checkpointer(self) -> bool:
+        """Whether no checkpointer with a header from before the last restart of the WAL can still be at work.
+
+        SQLite up to 3.51.2 lets such a one believe that frames are checkpointed which are not (the WAL-reset bug,
+        fixed in 3.51.3); while we stand on mark 0 it cannot. If we get the checkpoint lock, there is none; if one
+        process holds it together with the write lock, it has read its header under that.
+        """
+        return self._live.guard.checkpoint() or self._live.checkpointer_waits()
+
+
+def _above_zero(before: IndexHeader, after: IndexHeader) -> bool:
+    """Whether a transaction begun between two headers stands on a read mark above 0.
+
+    SQLite chooses mark 0 only when nBackfill equals mxFrame at the begin (wal.c, walTryBeginRead). Within a generation
+    both only grow, so frames that are not backfilled afterwards and existed before exclude that.
+    """
+    return before.salts == after.salts and after.backfilled < before.max_frame
