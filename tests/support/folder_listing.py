@@ -7,8 +7,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.waiting import until
-
 NAME = re.compile(r"([0-9a-f]{16})-([0-9a-f]{16})\.ltx")
 LEVELS = range(10)
 SNAPSHOTS = 9
@@ -56,7 +54,3 @@ def total_size(root: Path) -> int:
 def level_zero(root: Path) -> list[int]:
     """The TXIDs that every program can restore exactly."""
     return [each.max_txid for each in objects(root, (0,))]
-
-
-def wait_for_head(root: Path, txid: int, deadline_s: float = 30) -> int:
-    return until(lambda: head(root) >= txid and head(root), f"TXID {txid:016x} on {root}", deadline_s)

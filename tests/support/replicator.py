@@ -9,7 +9,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -157,9 +157,15 @@ class Replicator:
             self.wait_end(10)
 
     def wait_head(self, txid: int, deadline_s: float = 30) -> int:
-        """Until every replica holds this TXID or a later one; out: the lowest head."""
+        """Until every replica holds this TXID or a later one; out: the lowest head. It must not end meanwhile."""
         roots = [root for database in self.databases for root in database.roots]
-        return min(folder_listing.wait_for_head(root, txid, deadline_s) for root in roots)
+        self.wait(lambda: min(map(folder_listing.head, roots)) >= txid, f"TXID {txid:016x} everywhere", deadline_s)
+        return min(map(folder_listing.head, roots))
+
+    def wait(self, question: Callable[[], bool], what: str, deadline_s: float = 30) -> None:
+        """Until the answer is yes, while the program lives. Raises AssertionError with its log if it ends instead."""
+        until(lambda: question() or not self.running, f"{self.program.name}: {what}", deadline_s)
+        assert question(), f"{self.program.name} ended with {self.code} before: {what}\n{self.log[-4000:]}"
 
     def __enter__(self) -> "Replicator":
         return self
