@@ -119,3 +119,20 @@ def test_short_input_does_not_load_numpy(monkeypatch: pytest.MonkeyPatch) -> Non
     assert checksum(bytes(subject.WORTH_NUMPY - 8), False) == (0, 0)
     with pytest.raises(AssertionError, match="asked for"):
         checksum(bytes(subject.WORTH_NUMPY), False)
+
+
+@pytest.mark.parametrize("big_endian", [False, True])
+def test_a_long_wal_is_verified_to_its_first_fault(big_endian: bool) -> None:
+    """Long enough for numpy, where it is installed."""
+    wal = WalWriter(65536, big_endian)
+    for pgno in range(1, 19):
+        wal.append(pgno, bytes([pgno]) * 65536, commit=pgno)
+    frames = bytearray(wal.data[32:])
+    assert len(frames) > subject.WORTH_NUMPY
+    whole = verify(wal, frames)
+    assert (whole.valid, stored(whole.sums)) == (18, wal.data[-65536 - 8 : -65536])
+    frames[17 * 65560 - 1] ^= 1
+    damaged = verify(wal, frames)
+    assert (damaged.valid, stored(damaged.sums)) == (16, wal.data[32 + 15 * 65560 + 16 :][:8])
+    frames[30] ^= 1
+    assert verify(wal, frames) == Chain(0, (int.from_bytes(wal.data[24:28]), int.from_bytes(wal.data[28:32])))
