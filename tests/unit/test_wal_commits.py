@@ -155,6 +155,17 @@ def test_done_is_said_as_soon_as_it_is_known_and_then_bytes_are_ignored() -> Non
     assert (settled.frames, settled.stop) == (1, Stop.OTHER_GENERATION)
 
 
+def test_a_bad_header_settles_it_and_a_short_one_does_not() -> None:
+    data = bytes(small_wal().data)
+    scanner = Scanner()
+    scanner.feed(b"\x00" + data[1:31])
+    assert not scanner.done
+    scanner.feed(data[31:32])
+    assert scanner.done
+    scanner.feed(data)
+    assert (scanner.result().header, scanner.result().stop) == (NoHeader.BAD_MAGIC, Stop.NO_HEADER)
+
+
 def test_a_result_is_a_value_of_its_moment() -> None:
     data = bytes(small_wal().data)
     scanner = Scanner()
