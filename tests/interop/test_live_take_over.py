@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.test_live_litestream import Scene
 from tests.support import folder_listing
 from tests.support.programs import LITESTREAM, OURS
 from tests.support.replicator import Replicator
+from tests.support.scene import Scene
 
 LARGE = 120
 

@@ -67,6 +67,7 @@ class Replicator:
         self.config.write_text(configuration(program, databases, replica_options or {}))
         self.log_path = folder / f"{program.name}.log"
         self.cost = Cost(0.0, 0)
+        """Of the last run: CPU once it has ended, peak memory as last seen."""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -91,6 +92,7 @@ class Replicator:
     def start(self, crash_at: str | None = None, *extra: str) -> "Replicator":
         """Start and wait until a SIGTERM is an orderly end; `crash_at` names a crash point (`name` or `name:n`)."""
         assert not self.running
+        self.cost = Cost(0.0, 0)
         armed = {"LITESTREAMD_CRASH_AT": crash_at} if crash_at else {}
         command = [*self.program.replicate(self.config), *extra]
         with self.log_path.open("ab") as log:
@@ -134,10 +136,12 @@ class Replicator:
         process = self._process
         assert process is not None
         if process.returncode is None:
+            # Not ru_maxrss: between fork and exec the child counts with the size of this very process.
+            peak = _kibibytes(process.pid, "VmHWM")
             pid, status, used = os.wait4(process.pid, os.WNOHANG)
+            self.cost = Cost(used.ru_utime + used.ru_stime, max(self.cost.peak_bytes, peak))
             if pid:
                 process.returncode = os.waitstatus_to_exitcode(status)
-                self.cost = Cost(used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
         return process.returncode is not None
 
     def stop(self, deadline_s: float = 60) -> int:
@@ -182,9 +186,14 @@ def _status(pid: int) -> dict[str, str]:
     return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
 
 
-def resident(pid: int, *, peak: bool = False) -> int:
-    """Resident memory of a live process now (or at its peak so far), bytes."""
-    return int(_status(pid)["VmHWM" if peak else "VmRSS"].split()[0]) * 1024
+def _kibibytes(pid: int, key: str) -> int:
+    """A size out of /proc/PID/status in bytes; 0 when the process is gone."""
+    return int(_status(pid).get(key, "0").split()[0]) * 1024
+
+
+def resident(pid: int) -> int:
+    """Resident memory of a live process now, bytes."""
+    return _kibibytes(pid, "VmRSS")
 
 
 def cpu_seconds(pid: int) -> float:
