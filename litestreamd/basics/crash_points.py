@@ -32,6 +32,10 @@ NAMES = (
     "folder.written",
     "folder.linked",
     "close.drained",
+    "restore.filled",
+    "restore.sidecars-moved",
+    "restore.kept",
+    "restore.installed",
 )
 
 _armed: tuple[str, int, Callable[[], None]] | None = None

@@ -1,0 +1,173 @@
+"""Puts a finished draft in its place, and never loses what was there.
+
+In: a draft that is complete, durable and proven. Out: the database at its path, and what was moved aside.
+Promised:
+
+* a new place: the file appears whole (link(), so that a database which came meanwhile is never overwritten);
+* an existing database (only with `force`): refused while any other process has it open; its WAL is checkpointed
+  into it first; it is kept as NAME.before-<time>; there is no moment at which NAME does not exist;
+* -wal, -shm and -journal of an older life are moved aside before the new file has its name, never replayed
+  (SQLite would: "Write-Ahead Logging", section 4.3; "Atomic Commit", section 4.2).
+"""
+
+import errno
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import apsw
+
+from litestreamd.basics.crash_points import passing
+from litestreamd.basics.errors import BusyError, UsageError
+from litestreamd.database import locks
+from litestreamd.database.draft import Draft, told
+
+SIDECARS = ("-wal", "-shm", "-journal")
+_NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """aside: files that were there and are kept under new names. late: pids that opened the old database at the
+    last moment and still use it (under its new name)."""
+
+    aside: tuple[Path, ...] = ()
+    late: tuple[int, ...] = ()
+
+
+def refuse_existing(target: Path, force: bool) -> None:
+    """Raise UsageError unless `target` is free or `force` is given, BusyError when it is in use."""
+    with told(target):
+        if not target.exists():
+            return
+        if not target.is_file():
+            raise UsageError(f"{target} is not a file")
+    if not force:
+        raise UsageError(
+            f"{target} exists already: restore to another place with -o, or replace it with -force (it is kept beside)"
+        )
+    with told(target):
+        descriptor = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _refuse_busy(target, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def install(draft: Draft, force: bool, stamp: str) -> Installed:
+    """Give the draft its name; `stamp` (a time) goes into the names of what is moved aside.
+
+    Raises UsageError, BusyError, RightsError, EnvironmentFault; what was there is then still there.
+    """
+    refuse_existing(draft.target, force)
+    with told(draft.target):
+        done = _replace(draft, stamp) if draft.target.exists() else _place(draft, stamp)
+        _fsync_folder(draft.target.parent)
+    passing("restore.installed")
+    return done
+
+
+def _place(draft: Draft, stamp: str) -> Installed:
+    aside = _move_sidecars(draft.target, stamp)
+    passing("restore.sidecars-moved")
+    try:
+        os.link(draft.path, draft.target)
+    except FileExistsError:
+        raise UsageError(f"{draft.target} has appeared meanwhile; it was left as it is") from None
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        draft.path.rename(draft.target)
+    else:
+        # SQLite complains about a database with two names.
+        draft.path.unlink()
+    return Installed(aside)
+
+
+def _replace(draft: Draft, stamp: str) -> Installed:
+    target, kept = draft.target, draft.target.with_name(f"{draft.target.name}.before-{stamp}")
+    descriptor = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        # Keeps a daemon from starting on the old file while it changes its name.
+        _refuse_busy(target, descriptor)
+        _checkpoint(target)
+        aside = _move_sidecars(target, stamp)
+        passing("restore.sidecars-moved")
+        _keep(target, kept)
+        passing("restore.kept")
+        draft.path.rename(target)
+    finally:
+        os.close(descriptor)
+    return Installed((kept, *aside), tuple(locks.openers(kept)))
+
+
+def _refuse_busy(target: Path, descriptor: int) -> None:
+    """Raise BusyError when a daemon replicates the database or any process has it open; become its one daemon.
+
+    Locks show connections in WAL mode to everybody; open descriptors show the others, to root and to their user.
+    """
+    daemon = locks.claim(descriptor)
+    if daemon is not None:
+        raise BusyError(f"{target} is replicated by process {daemon or '(unknown)'}: stop it first")
+    pids = locks.openers(target)
+    if pids or locks.used_by_others(descriptor):
+        who = ", ".join(map(str, pids)) or "of another user"
+        raise BusyError(f"{target} is open in process {who}: stop it first; nothing was changed")
+
+
+def _checkpoint(target: Path) -> None:
+    """Bring the commits of a leftover WAL or journal into the old file, as far as SQLite can still read it.
+
+    A file too damaged for that is kept as it is, its sidecars beside it: often it is the reason for the restore.
+    Raises BusyError when somebody opened it at the last moment.
+    """
+    try:
+        connection = apsw.Connection(str(target), flags=apsw.SQLITE_OPEN_READWRITE)
+        try:
+            # The first read opens the WAL, or rolls a hot journal back; without it a checkpoint does nothing.
+            connection.cursor().execute("PRAGMA user_version").fetchall()
+            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        finally:
+            connection.close(True)
+    except (apsw.BusyError, apsw.LockedError) as error:
+        raise BusyError(f"{target} is in use: stop its application first; nothing was changed") from error
+    except apsw.Error:
+        return
+
+
+def _move_sidecars(target: Path, stamp: str) -> tuple[Path, ...]:
+    """Rename what is left of an older life, durably; out: the new names."""
+    aside = []
+    for ending in SIDECARS:
+        old = target.with_name(target.name + ending)
+        if old.exists():
+            new = old.with_name(f"{old.name}.before-{stamp}")
+            old.rename(new)
+            aside.append(new)
+    if aside:
+        _fsync_folder(target.parent)
+    return tuple(aside)
+
+
+def _keep(target: Path, kept: Path) -> None:
+    """A second name for the old file; a copy where the file system has no hard links."""
+    try:
+        os.link(target, kept)
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        shutil.copy2(target, kept)
+        descriptor = os.open(kept, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _fsync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,179 @@
+"""Restore: a replica's objects become a database file, proven and in its place.
+
+In: the replicas of a database and a request. Out: what was restored. Promised: the target is untouched until the
+new file is complete, durable and proven; after any failure nothing of ours is left beside it; page images are
+exactly those that were captured.
+"""
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from litestreamd.basics.clock import Clock, format_time
+from litestreamd.basics.crash_points import passing
+from litestreamd.basics.errors import DamagedData, NotAvailable, ObjectMissing, RightsError, StoreError
+from litestreamd.database.draft import Draft, draft_for
+from litestreamd.database.install import Installed, install, refuse_existing
+from litestreamd.database.integrity import check_integrity
+from litestreamd.database.restored_from import save_restored_from
+from litestreamd.jobs.events import Observer
+from litestreamd.jobs.restore_choice import Candidate, candidate, choose
+from litestreamd.jobs.restore_events import (
+    IntegrityUnknown,
+    ReplicaPassedOver,
+    RestorePlannedAgain,
+    RestoreStarted,
+)
+from litestreamd.jobs.restore_fill import Filled, fill
+from litestreamd.plan.continuation import Head, RestoredFrom
+from litestreamd.plan.restore import RestorePlan, Target
+from litestreamd.replica.port import Replica
+from litestreamd.replica.root import read_newest
+
+
+class Integrity(Enum):
+    """What SQLite is asked about the finished file. AUTO: FULL unless the database checksum has proven it."""
+
+    AUTO = "auto"
+    NONE = "none"
+    QUICK = "quick"
+    FULL = "full"
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """Whose the new file is; None: see `_ownership`."""
+
+    uid: int | None = None
+    gid: int | None = None
+    mode: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to restore, and where to.
+
+    force: replace an existing database (it is kept beside). parallelism: objects or pieces in work at once.
+    state_directory: where to leave `restored-from`, None when the database is not restored to its own place.
+    """
+
+    target: Target
+    output: Path
+    force: bool = False
+    parallelism: int = 8
+    integrity: Integrity = Integrity.AUTO
+    ownership: Ownership = Ownership()
+    state_directory: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was done. proven: by the database checksum (else by every file checksum). integrity: what SQLite was
+    asked. size in bytes."""
+
+    replica: Replica
+    plan: RestorePlan
+    size: int
+    proven: bool
+    integrity: Integrity
+    installed: Installed
+    seconds: float
+
+
+def restore(replicas: Sequence[Replica], request: Request, tell: Observer, clock: Clock) -> Restored:
+    """Restore from the freshest replica that can; a replica that fails is told, and the next one tried.
+
+    Raises UsageError and BusyError for the output, EnvironmentFault and RightsError for the local disk, and when no
+    replica is left: NoBackup, NotAvailable, StoreError, RightsError or DamagedData of the freshest one.
+    """
+    database = str(request.output)
+    refuse_existing(request.output, request.force)
+    errors: list[Exception] = []
+    for chosen in choose(replicas, request.target, database, tell):
+        try:
+            return _restore_from(chosen, request, tell, clock)
+        except (StoreError, RightsError, DamagedData, NotAvailable) as error:
+            errors.append(error)
+            tell(ReplicaPassedOver(database, chosen.replica.name, str(error)))
+    raise errors[0]
+
+
+def _restore_from(chosen: Candidate, request: Request, tell: Observer, clock: Clock) -> Restored:
+    try:
+        return _attempt(chosen, request, tell, clock)
+    except ObjectMissing as error:
+        # Retention or compaction removed it after the listing; what replaces it is in a new one.
+        tell(RestorePlannedAgain(str(request.output), chosen.replica.name, str(error)))
+        return _attempt(candidate(chosen.replica, request.target), request, tell, clock)
+
+
+def _attempt(chosen: Candidate, request: Request, tell: Observer, clock: Clock) -> Restored:
+    replica, plan, began = chosen.replica, chosen.plan, clock.monotonic()
+    tell(RestoreStarted(str(request.output), replica.name, plan.max_txid, len(plan.steps), plan.size))
+    record = _record(chosen) if request.state_directory else None
+    with draft_for(request.output) as draft:
+        filled = fill(replica, plan, draft, request.parallelism)
+        passing("restore.filled")
+        mode, uid, gid = _ownership(chosen, request)
+        draft.finish(mode, uid, gid)
+        asked = _ask_sqlite(draft, filled, request, replica, tell)
+        installed = install(draft, request.force, format_time(clock.now_ms()).replace(":", ""))
+    if record and request.state_directory:
+        save_restored_from(request.state_directory, record, uid, gid)
+    size = filled.header.commit * filled.header.page_size
+    return Restored(replica, plan, size, filled.proven, asked, installed, clock.monotonic() - began)
+
+
+def _record(chosen: Candidate) -> RestoredFrom | None:
+    """What `restored-from` will say; None when the root's head cannot be read, which need not stop a restore."""
+    newest = max(chosen.objects, key=lambda stored: (stored.name.max_txid, -stored.name.level))
+    with suppress(DamagedData, StoreError):
+        head = Head(newest.name.max_txid, read_newest(chosen.replica, newest).file_checksum)
+        return RestoredFrom(chosen.replica.description, chosen.plan.max_txid, head, chosen.epoch)
+    return None
+
+
+def _ownership(chosen: Candidate, request: Request) -> tuple[int, int, int]:
+    """Mode, uid and gid of the new file (-1: ours).
+
+    First what was asked for, then what the file that is replaced has. Else the mode that the replica keeps of the
+    database (else 0640 less the umask), and, for root, owner and group of the folder the file goes to.
+    """
+    asked, output = request.ownership, request.output
+    old = output.stat() if output.exists() else None
+    folder = output.parent.stat()
+    mode = next(each.mode for each in chosen.objects if each.name == chosen.plan.steps[-1].name)
+    if mode is None:
+        umask = os.umask(0o077)
+        os.umask(umask)
+        mode = 0o640 & ~umask
+    uid, gid = (folder.st_uid, folder.st_gid) if os.geteuid() == 0 else (-1, -1)
+    if old is not None:
+        mode, uid, gid = old.st_mode & 0o777, old.st_uid, old.st_gid
+    return (
+        mode if asked.mode is None else asked.mode,
+        uid if asked.uid is None else asked.uid,
+        gid if asked.gid is None else asked.gid,
+    )
+
+
+def _ask_sqlite(draft: Draft, filled: Filled, request: Request, replica: Replica, tell: Observer) -> Integrity:
+    """Have SQLite judge the finished draft, if that is wanted; out: what was asked. Raises DamagedData."""
+    wanted = request.integrity
+    if wanted is Integrity.AUTO:
+        wanted = Integrity.NONE if filled.proven else Integrity.FULL
+    if wanted is Integrity.NONE:
+        return wanted
+    try:
+        unknown = check_integrity(draft.path, quick=wanted is Integrity.QUICK)
+    except DamagedData as error:
+        raise DamagedData(
+            f"{replica.description}: every object is sound, but the database in them is not: {error} "
+            "(-integrity-check none restores it all the same)"
+        ) from error
+    if unknown:
+        tell(IntegrityUnknown(str(request.output), unknown))
+    return wanted

@@ -1,0 +1,38 @@
+"""What a restore tells while it works; see jobs/events. `database` is the path that is being restored."""
+
+from dataclasses import dataclass
+
+from litestreamd.jobs.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreStarted(Event):
+    """A plan is being carried out: so many objects and bytes up to this TXID."""
+
+    replica: str
+    txid: int
+    objects: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaPassedOver(Event):
+    """A replica could not give the database back; the next one is tried."""
+
+    replica: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class RestorePlannedAgain(Event):
+    """An object of the plan vanished meanwhile (retention); a new listing is planned from."""
+
+    replica: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrityUnknown(Event):
+    """SQLite could not judge the restored file; all file checksums were right."""
+
+    why: str

@@ -1,0 +1,184 @@
+"""Writes the pages of a plan straight into their places, newest object first, and proves them.
+
+In: a replica, the steps of a plan, a draft. Out: what the file now is, and how it was proven. Promised: each page
+is written once; memory is bounded by the number of workers and the page indexes, not by the database.
+
+Two ways. When the newest object carries the checksum of the whole database (the `LSD1` proof in its header), only
+the frames that count are fetched and unpacked, and the pages written must add up to that checksum: an absolute
+proof, whatever wrote the older objects. Otherwise every object is read to its end and proven by its own file
+checksum, and SQLite has to look at the result (jobs/restore does that).
+"""
+
+from bisect import bisect_left, bisect_right
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial, reduce
+from itertools import chain
+from operator import xor
+
+from litestreamd.basics.checksum import FLAG, page_checksum
+from litestreamd.basics.errors import DamagedData
+from litestreamd.database.draft import Draft
+from litestreamd.jobs.pool import done_ahead, worker_pool
+from litestreamd.jobs.restore_source import ObjectReader, OpenedObject, open_object
+from litestreamd.ltx.decoder import Pages, read_pages
+from litestreamd.ltx.errors import LtxError, Malformed
+from litestreamd.ltx.header import Header
+from litestreamd.ltx.merge import merged_header
+from litestreamd.ltx.pages import batch_pages
+from litestreamd.ltx.scan import NEXT_FRAME, scan
+from litestreamd.plan.restore import RestorePlan, Stored
+from litestreamd.plan.shares import PageMap, Piece, Share, pieces
+from litestreamd.replica.port import Replica
+
+_PIECE_BYTES = 2 << 20
+_GAP_BYTES = 16 << 10
+"""Frames that do not count are read over, not around, when they are no more than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What the draft holds: the merged header of the plan. `proven`: by the database checksum."""
+
+    header: Header
+    proven: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """Frames of one object to write; `piece` is None when the object is read as a whole."""
+
+    reader: ObjectReader
+    share: Share
+    piece: Piece | None
+
+
+def fill(replica: Replica, plan: RestorePlan, draft: Draft, parallelism: int) -> Filled:
+    """Carry out a plan. Raises DamagedData with the object's name, the errors of the port and of the draft."""
+    with worker_pool(parallelism) as pool:
+        opened = done_ahead(pool, partial(open_object, replica), reversed(plan.steps), parallelism)
+        newest = next(opened)
+        filling = _Filling(draft, newest.header)
+        work = filling.work(chain([newest], opened))
+        found = reduce(xor, done_ahead(pool, filling.write, work, 2 * parallelism), 0)
+    header = filling.checked_header(replica.description)
+    if newest.header.proof is None:
+        return Filled(header, proven=False)
+    if FLAG | found != newest.header.proof.after:
+        raise _culprit(replica, plan.steps)
+    return Filled(header, proven=True)
+
+
+class _Filling:
+    """The state of one `fill`: which pages are taken, which headers were seen."""
+
+    def __init__(self, draft: Draft, newest: Header) -> None:
+        self._draft = draft
+        self._page_size = newest.page_size
+        self._by_index = newest.proof is not None
+        self._pages = PageMap(newest.commit, newest.page_size)
+        self._headers: list[Header] = []
+        draft.resize(newest.commit * newest.page_size)
+
+    def work(self, newest_first: Iterable[OpenedObject]) -> Iterator[_Work]:
+        """Hand out the pages, object by object."""
+        most_pages = batch_pages(self._page_size)
+        for opened in newest_first:
+            self._headers.append(opened.header)
+            share = self._pages.claim(opened.index)
+            if not self._by_index:
+                yield _Work(opened.reader, share, None)
+                continue
+            for piece in pieces(share, _PIECE_BYTES, most_pages, _GAP_BYTES):
+                yield _Work(opened.reader, share, piece)
+
+    def write(self, work: _Work) -> int:
+        """Write the pages of one piece of work; out: the xor of their checksums (0 when the file is the proof)."""
+        with work.reader.naming_damage():
+            if work.piece is None:
+                self._write_whole(work.reader, work.share)
+                return 0
+            return self._write_piece(work.reader, work.share, work.piece)
+
+    def checked_header(self, place: str) -> Header:
+        """The header of the whole plan. Raises DamagedData when its objects are not one complete history."""
+        try:
+            header = merged_header(self._headers[::-1])
+        except LtxError as error:
+            raise DamagedData(f"{place}: {error}") from error
+        missing = self._pages.missing()
+        if missing:
+            first = self._pages.first_missing()
+            raise DamagedData(f"{place}: {missing} of {header.commit} pages are in no object (the first is {first})")
+        return header
+
+    def _write_piece(self, reader: ObjectReader, share: Share, piece: Piece) -> int:
+        data, found = reader.read(piece.offset, piece.length), 0
+        for first, last in _stretches(share, piece):
+            start = share.offsets[first] - piece.offset
+            end = share.offsets[last - 1] + share.lengths[last - 1] - piece.offset
+            wanted = share.numbers[first:last].tolist()
+            images = _unpack(data[start:end], wanted, self._page_size)
+            found = reduce(xor, map(page_checksum, wanted, images), found)
+            self._write_pages(wanted, images)
+        return found
+
+    def _write_whole(self, reader: ObjectReader, share: Share) -> None:
+        """Read the object to its end, which proves it, and write what counts of it."""
+        for event in read_pages(reader.chunks()):
+            if not isinstance(event, Pages):
+                continue
+            first = bisect_left(share.numbers, event.pages[0][0])
+            last = bisect_right(share.numbers, event.pages[-1][0])
+            counting = set(share.numbers[first:last])
+            pages = [(number, image) for number, image in event.pages if number in counting]
+            self._write_pages([number for number, _ in pages], [image for _, image in pages])
+
+    def _write_pages(self, numbers: Sequence[int], images: Sequence[bytes]) -> None:
+        """Write pages, each run of consecutive numbers at once."""
+        start = 0
+        for at in range(1, len(numbers) + 1):
+            if at == len(numbers) or numbers[at] != numbers[at - 1] + 1:
+                self._draft.write(images[start:at], (numbers[start] - 1) * self._page_size)
+                start = at
+
+
+def _stretches(share: Share, piece: Piece) -> Iterator[tuple[int, int]]:
+    """The frames [first, last) of a piece that lie one behind the other in the file."""
+    first = piece.first
+    for at in range(piece.first + 1, piece.last + 1):
+        if at == piece.last or share.offsets[at] != share.offsets[at - 1] + share.lengths[at - 1]:
+            yield first, at
+            first = at
+
+
+def _unpack(data: memoryview, wanted: Sequence[int], page_size: int) -> list[bytes]:
+    """The pages of frames that lie one behind the other. Raises LtxError, also when they are not those wanted."""
+    images: list[bytes] = []
+    numbers: list[int] = []
+    while len(data) >= NEXT_FRAME:
+        run = scan(data, page_size, len(wanted))
+        if not run.numbers:
+            break
+        numbers += run.numbers
+        images += run.expand(page_size)
+        data = data[run.size :]
+    if data or numbers != wanted:
+        raise Malformed("the page index does not agree with the pages in the file")
+    return images
+
+
+def _culprit(replica: Replica, steps: Sequence[Stored]) -> DamagedData:
+    """The pages do not add up: find the object whose own checksum is wrong."""
+    for stored in steps:
+        reader = ObjectReader(replica, stored)
+        try:
+            with reader.naming_damage():
+                deque(read_pages(reader.chunks()), maxlen=0)
+        except DamagedData as error:
+            return error
+    return DamagedData(
+        f"{replica.description}: every object is as it was written, but together they do not give the database that "
+        f"{steps[-1].name} was made from"
+    )
