@@ -16,8 +16,8 @@ from litestreamd.basics.errors import ExitCode, LitestreamdError, UsageError
 from litestreamd.cli.command import Command
 from litestreamd.cli.options import HELP_NAMES, nearest, parse_arguments
 
-# name: (module below litestreamd.cli, summary); the summaries are here so that help imports nothing.
-_COMMANDS = {
+# The summaries are here as well as in the commands, so that help imports nothing.
+COMMANDS = {
     "replicate": "copy databases to their replicas as they change",
     "restore": "bring a database back from a replica",
     "databases": "list the databases of a configuration",
@@ -69,7 +69,7 @@ def _dispatch(words: list[str], called: str | None) -> ExitCode:
         return _help(rest)
     if bare == "version":
         name = bare
-    command = _load(name)
+    command = load(name)
     called = called or f"litestreamd {name}"
     arguments = parse_arguments(rest, command.options)
     if arguments.help_wanted:
@@ -81,22 +81,23 @@ def _dispatch(words: list[str], called: str | None) -> ExitCode:
 
 def _help(rest: list[str]) -> ExitCode:
     names = [word for word in rest if not word.startswith("-")]
-    sys.stdout.write(_load(names[0]).usage(f"litestreamd {names[0]}") if names else _overview())
+    sys.stdout.write(load(names[0]).usage(f"litestreamd {names[0]}") if names else _overview())
     return ExitCode.OK
 
 
-def _load(name: str) -> Command:
-    if name not in _COMMANDS:
+def load(name: str) -> Command:
+    """The command of this name, imported now. Raises UsageError."""
+    if name not in COMMANDS:
         if name.startswith("-"):
             raise UsageError(f"the command comes first, then its options: litestreamd COMMAND {name.partition('=')[0]}")
-        raise UsageError(f"unknown command {name}{nearest(name, _COMMANDS)}; litestreamd -h lists them")
+        raise UsageError(f"unknown command {name}{nearest(name, COMMANDS)}; litestreamd -h lists them")
     command: Command = importlib.import_module(f"litestreamd.cli.{name}").COMMAND
     return command
 
 
 def _overview() -> str:
-    width = max(map(len, _COMMANDS))
-    lines = [f"  {name:<{width}}  {summary}" for name, summary in _COMMANDS.items()]
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {summary}" for name, summary in COMMANDS.items()]
     return "\n".join(
         (
             "litestreamd keeps SQLite databases safe on replicas, as they change.",

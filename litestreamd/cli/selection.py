@@ -36,7 +36,9 @@ class Target:
 
 
 def instance_file(instance: str) -> Path:
-    """The configuration of an instance."""
+    """The configuration of an instance. Raises UsageError for a path."""
+    if "/" in instance:
+        raise UsageError(f"{instance} is a path, not the name of an instance: say -config PATH")
     return CONFIGURATION_DIRECTORY / f"{instance}.yml"
 
 

@@ -16,12 +16,23 @@ from litestreamd.config.nodes import Mark
 
 MAX_BYTES = 1 << 20
 
-CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-# Quoted pieces of a parser's message that came from the file (a tag handle can be half a password).
-_QUOTED = re.compile(r"'(?!<)[^']{2,}'")
+CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
+# Pieces of what PyYAML's two parsers say, and what it means for the writer of the file.
+_PROBLEMS = (
+    ("mapping values are not allowed", "a second colon in one line: quote the value, or mend the indentation"),
+    ("cannot start any token", "a value cannot begin with this character: quote it"),
+    ("find expected key", "this line is indented differently from the ones it belongs to"),
+    ("expected <block end>", "this line is indented differently from the ones it belongs to"),
+    ("'-' indicator", "this line is indented differently from the ones it belongs to"),
+    ("node content", "a value is missing here, or a bracket before it is not closed"),
+    ("expected ','", "a comma or a closing bracket is missing before this"),
+    ("could not find expected ':'", "a colon is missing behind this key"),
+    ("found undefined tag handle", "a value cannot begin with !: quote it"),
+)
 _START = Mark(1, 1)
 
-_LOADER: type[yaml.SafeLoader] | type[yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# The parser in C when PyYAML was built with it: a hundred times faster.
+LOADER: type[yaml.SafeLoader] | type[yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Position(Protocol):
@@ -60,7 +71,7 @@ def _place(before: str) -> Mark:
 
 def events(text: str, faults: Faults) -> Iterator[Event]:
     """The parser's events; a syntax error becomes a fault and Unreadable."""
-    loader = _LOADER(text)
+    loader = LOADER(text)
     try:
         while (event := loader.get_event()) is not None:
             yield event
@@ -76,17 +87,18 @@ def events(text: str, faults: Faults) -> Iterator[Event]:
 
 
 def _syntax_fault(error: yaml.MarkedYAMLError, text: str) -> tuple[Mark, str]:
-    mark = error.problem_mark or error.context_mark
-    problem = error.problem or "cannot be read"
-    if "end of stream" in problem and error.context_mark is not None:
-        mark = error.context_mark  # where the unfinished thing begins says more than where the file ends
-    if mark is None:
-        return _START, "this is not valid YAML"
+    """What the parser complains of, in our words: its own may quote half a password, and differ between
+    PyYAML's two parsers."""
+    problem = error.problem or ""
+    if "unexpected end of stream" in problem:  # the mark is the end of the file; where the text begins says more
+        return place_of(error.context_mark), "this quoted text never ends"
+    place = place_of(error.problem_mark)
     lines = text.split("\n")
-    if mark.line < len(lines) and lines[mark.line][mark.column : mark.column + 1] == "\t":
-        return place_of(mark), "a tab cannot indent YAML: use spaces"
-    context = f"{error.context}, " if error.context else ""
-    return place_of(mark), "this is not valid YAML: " + _QUOTED.sub("it", f"{context}{problem}")
+    if place.line > len(lines):  # libyaml places the end of a file without a last line break on the next line
+        place = Mark(len(lines), len(lines[-1]) + 1)
+    if lines[place.line - 1][place.column - 1 : place.column] == "\t":
+        return place, "a tab cannot indent YAML: use spaces"
+    return place, next((sentence for piece, sentence in _PROBLEMS if piece in problem), "this is not valid YAML")
 
 
 def place_of(mark: _Position | None) -> Mark:

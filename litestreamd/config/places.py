@@ -31,7 +31,7 @@ def absolute(text: str, environment: Mapping[str, str]) -> Path:
     if text.startswith("~"):
         head, _, rest = text.partition("/")
         if head != "~":
-            raise UsageError(f"{head}/ is not expanded, only ~/ is: write the whole path")
+            raise UsageError("of the paths that begin with ~ only ~/ is expanded: write the whole path")
         if not environment.get("HOME"):
             raise UsageError("~ stands for $HOME, which is not set: write the whole path")
         text = f"{environment['HOME']}/{rest}"
