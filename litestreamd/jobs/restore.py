@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from litestreamd.basics.clock import Clock, format_time
+from litestreamd.basics.clock import format_time
 from litestreamd.basics.crash_points import passing
 from litestreamd.basics.errors import DamagedData, NotAvailable, ObjectMissing, RightsError, StoreError
 from litestreamd.database.draft import Draft, draft_for
@@ -80,12 +80,12 @@ class Restored:
     proven: bool
     integrity: Integrity
     installed: Installed
-    seconds: float
 
 
-def restore(replicas: Sequence[Replica], request: Request, tell: Observer, clock: Clock) -> Restored:
+def restore(replicas: Sequence[Replica], request: Request, tell: Observer, now_ms: int) -> Restored:
     """Restore from the freshest replica that can; a replica that fails is told, and the next one tried.
 
+    now_ms (since 1970) goes into the names of files that are moved aside.
     Raises UsageError and BusyError for the output, EnvironmentFault and RightsError for the local disk, and when no
     replica is left: NoBackup, NotAvailable, StoreError, RightsError or DamagedData of the freshest one.
     """
@@ -94,24 +94,24 @@ def restore(replicas: Sequence[Replica], request: Request, tell: Observer, clock
     errors: list[Exception] = []
     for chosen in choose(replicas, request.target, database, tell):
         try:
-            return _restore_from(chosen, request, tell, clock)
+            return _restore_from(chosen, request, tell, now_ms)
         except (StoreError, RightsError, DamagedData, NotAvailable) as error:
             errors.append(error)
             tell(ReplicaPassedOver(database, chosen.replica.name, str(error)))
     raise errors[0]
 
 
-def _restore_from(chosen: Candidate, request: Request, tell: Observer, clock: Clock) -> Restored:
+def _restore_from(chosen: Candidate, request: Request, tell: Observer, now_ms: int) -> Restored:
     try:
-        return _attempt(chosen, request, tell, clock)
+        return _attempt(chosen, request, tell, now_ms)
     except ObjectMissing as error:
         # Retention or compaction removed it after the listing; what replaces it is in a new one.
         tell(RestorePlannedAgain(str(request.output), chosen.replica.name, str(error)))
-        return _attempt(candidate(chosen.replica, request.target), request, tell, clock)
+        return _attempt(candidate(chosen.replica, request.target), request, tell, now_ms)
 
 
-def _attempt(chosen: Candidate, request: Request, tell: Observer, clock: Clock) -> Restored:
-    replica, plan, began = chosen.replica, chosen.plan, clock.monotonic()
+def _attempt(chosen: Candidate, request: Request, tell: Observer, now_ms: int) -> Restored:
+    replica, plan = chosen.replica, chosen.plan
     tell(RestoreStarted(str(request.output), replica.name, plan.max_txid, len(plan.steps), plan.size))
     record = _record(chosen) if request.state_directory else None
     with draft_for(request.output) as draft:
@@ -120,11 +120,11 @@ def _attempt(chosen: Candidate, request: Request, tell: Observer, clock: Clock) 
         mode, uid, gid = _ownership(chosen, request)
         draft.finish(mode, uid, gid)
         asked = _ask_sqlite(draft, filled, request, replica, tell)
-        installed = install(draft, request.force, format_time(clock.now_ms()).replace(":", ""))
+        installed = install(draft, request.force, format_time(now_ms).replace(":", ""))
     if record and request.state_directory:
         save_restored_from(request.state_directory, record, uid, gid)
     size = filled.header.commit * filled.header.page_size
-    return Restored(replica, plan, size, filled.proven, asked, installed, clock.monotonic() - began)
+    return Restored(replica, plan, size, filled.proven, asked, installed)
 
 
 def _record(chosen: Candidate) -> RestoredFrom | None:

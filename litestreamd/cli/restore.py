@@ -1,0 +1,185 @@
+"""`restore`: bring a database back from a replica.
+
+In: a replica URL, the folder of a replica, or a database of a configuration. Out: the database file, a report on
+stdout (text, or JSON with Litestream's fields), warnings on stderr.
+"""
+
+import grp
+import os
+import pwd
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+from litestreamd.basics.clock import parse_time_ms
+from litestreamd.basics.errors import ConfigError, ExitCode, StoreMissing, UsageError
+from litestreamd.basics.txid import parse_txid
+from litestreamd.cli.command import Command
+from litestreamd.cli.options import JSON, Arguments, Option
+from litestreamd.cli.restore_report import Report
+from litestreamd.cli.selection import SELECTION, Target, select_one
+from litestreamd.config.load import replica_from_url
+from litestreamd.config.model import RestoreSettings
+from litestreamd.config.places import absolute
+from litestreamd.database.state_paths import state_directory
+from litestreamd.jobs.restore import Integrity, Ownership, Request, restore
+from litestreamd.jobs.restore_choice import NoBackup, choose
+from litestreamd.plan.restore import AtTxid, Before, Latest
+from litestreamd.plan.restore import Target as Moment
+from litestreamd.replica.build import build_replica
+
+_INTEGRITY = tuple(mode.value for mode in Integrity)
+
+
+def run(arguments: Arguments) -> ExitCode:
+    """Restore, or with -dry-run print what would be done."""
+    word = arguments.words[0]
+    chosen = _chosen(word, arguments)
+    output = _output(chosen, word, arguments)
+    moment = _moment(arguments)
+    if arguments.switch("if-db-not-exists") and output.exists():
+        _say(f"{output} exists already, nothing to restore")
+        return ExitCode.OK
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        _restore(chosen, moment, output, arguments)
+    except NoBackup as error:
+        _refuse_forgotten(chosen, error)
+        if not arguments.switch("if-replica-exists"):
+            raise
+        _say(f"{error}, nothing to restore")
+    return ExitCode.OK
+
+
+def _restore(chosen: Target, moment: Moment, output: Path, arguments: Arguments) -> None:
+    replicas = [build_replica(spec) for spec in chosen.replicas]
+    report = Report(arguments.switch("json"), several=len(replicas) > 1)
+    if arguments.switch("dry-run"):
+        best = choose(replicas, moment, str(output), report.tell)[0]
+        report.plan(arguments.words[0], str(output), best.replica, best.plan)
+        return
+    request = Request(
+        target=moment,
+        output=output,
+        force=arguments.switch("force"),
+        parallelism=arguments.number("parallelism", 8, at_least=1),
+        integrity=Integrity(arguments.choice("integrity-check", _INTEGRITY, Integrity.AUTO.value)),
+        ownership=_ownership(chosen.database.restore) if chosen.database else Ownership(),
+        state_directory=_state_of(chosen) if _is_own_place(chosen, output) else None,
+    )
+    began = time.monotonic()
+    done = restore(replicas, request, report.tell, now_ms=time.time_ns() // 1_000_000)
+    report.result(str(output), done, time.monotonic() - began)
+
+
+def _chosen(word: str, arguments: Arguments) -> Target:
+    """What to restore from. A folder cannot be a database, so it is a replica."""
+    if "/" in word and "://" not in word and absolute(word, os.environ).is_dir():
+        return Target((replica_from_url(word, os.environ),))
+    return select_one(word, arguments)
+
+
+def _output(chosen: Target, word: str, arguments: Arguments) -> Path:
+    """Where to; symbolic links are followed, so that a link to the database stays one."""
+    text = arguments.text("o")
+    if text is not None:
+        return absolute(text, os.environ).resolve()
+    if chosen.database is None:
+        raise UsageError(f"-o is needed with a replica URL: litestreamd restore -o /path/to/db {word}")
+    return chosen.database.path.resolve()
+
+
+def _moment(arguments: Arguments) -> Moment:
+    txid = arguments.read("txid", parse_txid)
+    before_ms = arguments.read("timestamp", parse_time_ms)
+    if txid is not None and before_ms is not None:
+        raise UsageError("-txid and -timestamp exclude each other")
+    if txid is not None:
+        return AtTxid(txid)
+    return Latest() if before_ms is None else Before(before_ms)
+
+
+def _is_own_place(chosen: Target, output: Path) -> bool:
+    return chosen.database is not None and chosen.database.path.resolve() == output
+
+
+def _state_of(chosen: Target) -> Path | None:
+    database = chosen.database
+    return state_directory(database.path, database.meta_path, chosen.source) if database else None
+
+
+def _refuse_forgotten(chosen: Target, error: NoBackup) -> None:
+    """An empty replica that this machine remembers having filled is a wrong disk, not "no backup yet"."""
+    state = _state_of(chosen)
+    if state is None:
+        return
+    for spec in chosen.replicas:
+        cursor = state / "replicas" / f"{spec.name}.json"
+        if cursor.exists():
+            raise StoreMissing(
+                f"{error}, but {cursor} says that there was one: is the right disk mounted? "
+                "(remove that file if the replica was emptied on purpose)"
+            ) from error
+
+
+def _ownership(settings: RestoreSettings) -> Ownership:
+    """Names to numbers. Raises ConfigError for a user or group that this machine does not know."""
+    return Ownership(
+        uid=_number("owner", settings.owner, lambda name: pwd.getpwnam(name).pw_uid),
+        gid=_number("group", settings.group, lambda name: grp.getgrnam(name).gr_gid),
+        mode=settings.mode,
+    )
+
+
+def _number(key: str, name: str | None, look_up: Callable[[str], int]) -> int | None:
+    if name is None or name.isdigit():
+        return None if name is None else int(name)
+    try:
+        return look_up(name)
+    except KeyError:
+        raise ConfigError(f"restore.{key}: {name} is not known on this machine") from None
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    """SIGTERM takes the same way out as Ctrl-C, so that the unfinished file is removed."""
+    raise KeyboardInterrupt
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(f"litestreamd: {sentence}\n")
+
+
+COMMAND = Command(
+    name="restore",
+    summary="bring a database back from a replica",
+    synopses=("[options] DATABASE|INSTANCE", "[options] -o PATH REPLICA_URL"),
+    options=(
+        Option("o", "where to (default: the database's own path)", "PATH"),
+        Option("txid", "exactly this transaction (1 to 16 hex digits; default: the latest)", "TXID"),
+        Option("timestamp", "the last state stored before this time, such as 2026-04-18T09:15:00Z", "TIME"),
+        Option("if-db-not-exists", "exit with 0 when the database exists already"),
+        Option("if-replica-exists", "exit with 0 when no replica holds anything yet"),
+        Option("dry-run", "print the plan and write nothing"),
+        Option("force", "replace an existing database; it is kept beside as NAME.before-TIME"),
+        Option("parallelism", "how many objects are worked on at once (default: 8)", "NUMBER"),
+        Option(
+            "integrity-check",
+            "auto, none, quick or full (default: auto, which is full unless the database checksum proves the result)",
+            "MODE",
+        ),
+        JSON,
+        *SELECTION,
+    ),
+    run=run,
+    words_min=1,
+    words_max=1,
+    examples=(
+        "/path/to/db",
+        "-timestamp 2026-04-18T09:15:00Z -o /tmp/then.db /path/to/db",
+        "-o /tmp/copy.db file:///path/to/replica",
+        "-dry-run -o /tmp/copy.db file:///path/to/replica",
+    ),
+)

@@ -1,0 +1,96 @@
+"""What `restore` prints: the plan, the result, and warnings on the way.
+
+JSON has the fields that Litestream 0.5 documents, and a few more. Times are RFC 3339, sizes bytes.
+"""
+
+import json
+import sys
+
+from litestreamd.basics.clock import format_time
+from litestreamd.basics.quantities import format_duration, format_size
+from litestreamd.basics.txid import format_txid
+from litestreamd.cli.table import print_table
+from litestreamd.jobs.events import Event
+from litestreamd.jobs.restore import Restored
+from litestreamd.jobs.restore_events import IntegrityUnknown, ReplicaPassedOver, RestorePlannedAgain
+from litestreamd.plan.restore import RestorePlan
+from litestreamd.replica.port import Replica
+
+_COLUMNS = ("level", "file", "min_txid", "max_txid", "size", "timestamp")
+
+
+class Report:
+    """Prints for one run of the command. `several`: there is more than one replica to fall back to."""
+
+    def __init__(self, as_json: bool, several: bool) -> None:
+        self._as_json = as_json
+        self._several = several
+
+    def tell(self, event: Event) -> None:
+        """The observer of the job: warnings only."""
+        match event:
+            case ReplicaPassedOver(replica=replica, error=error) if self._several:
+                warn(f"replica {replica} is passed over: {error}")
+            case RestorePlannedAgain(error=error):
+                warn(f"{error}; listing the replica again")
+            case IntegrityUnknown(why=why):
+                warn(f"SQLite could not check the restored database ({why}); every object's checksum was right")
+
+    def plan(self, source: str, target: str, replica: Replica, plan: RestorePlan) -> None:
+        """What would be done (`-dry-run`)."""
+        head = {
+            "source": source,
+            "target_path": target,
+            "replica": replica.name,
+            "min_txid": format_txid(plan.min_txid),
+            "max_txid": format_txid(plan.max_txid),
+        }
+        files = [
+            {
+                "level": step.name.level,
+                "name": step.name.file_name,
+                "min_txid": format_txid(step.name.min_txid),
+                "max_txid": format_txid(step.name.max_txid),
+                "size": step.size,
+                "timestamp": format_time(step.created_ms),
+            }
+            for step in plan.steps
+        ]
+        if self._as_json:
+            print(json.dumps(head | {"files": files}, indent=2))
+            return
+        print("Restore plan:")
+        print(f"  source: {source}\n  target: {target}\n  replica: {replica.name}")
+        print(f"  txid range: {head['min_txid']} - {head['max_txid']}\n")
+        print("Files to fetch:")
+        print_table(_COLUMNS, [[str(cell) for cell in file.values()] for file in files])
+
+    def result(self, target: str, done: Restored, seconds: float) -> None:
+        """What was done."""
+        for path in done.installed.aside:
+            warn(f"kept what was there before as {path}")
+        for pid in done.installed.late:
+            warn(f"process {pid} opened the old database at the last moment and still uses it: restart it")
+        txid = format_txid(done.plan.max_txid)
+        if self._as_json:
+            print(json.dumps({
+                "db_path": target,
+                "replica": done.replica.name,
+                "txid": txid,
+                "duration_ms": round(seconds * 1000),
+                "integrity_check": done.integrity.value,
+                "size": done.size,
+                "proof": "database-checksum" if done.proven else "file-checksums",
+            }, indent=2))  # fmt: skip
+            return
+        proof = "the database checksum" if done.proven else "every file checksum"
+        checked = f" and integrity check ({done.integrity.value})" if done.integrity.value != "none" else ""
+        print(
+            f"restored {target} to TXID {txid} from {done.replica.description}: {format_size(done.size)} "
+            f"in {format_duration(seconds)}, proven by {proof}{checked}"
+        )
+
+
+def warn(sentence: str) -> None:
+    """One line on stderr."""
+    sys.stderr.write(f"litestreamd: warning: {sentence}\n")
