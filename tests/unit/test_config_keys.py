@@ -37,7 +37,8 @@ def test_the_documentation_has_the_same_table() -> None:
 
 def test_the_manual_page_names_every_honoured_key() -> None:
     manual = (ROOT / "docs" / "man" / "litestreamd.yml.5.md").read_text()
-    named = set(re.findall(r"^\*\*([a-z0-9.-]+)\*\*", manual, re.MULTILINE))
+    terms = re.findall(r"^(\*\*[^:\n]+\*\*)\n:", manual, re.MULTILINE)
+    named = {name for term in terms for name in re.findall(r"\*\*([a-z0-9.-]+)\*\*", term)}
     assert named == {key.name for key in KEYS if key.state is State.HONOURED}
 
 
