@@ -56,6 +56,11 @@ class Capture:
         assert self.state.head is not None
         return self.state.head
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the next `take` compares."""
+        return self._doubt is not None
+
     def doubt(self, reason: str) -> None:
         """Make the next `take` compare."""
         self._doubt = reason
@@ -69,6 +74,11 @@ class Capture:
                 (checksum for _, checksum in image.checksums()),
                 lambda rolled: Head(txid, timestamp_ms, position, rolled, file_checksum, continuous=True),
             )
+
+    def adopt(self, head: Head, checksums: Iterable[int]) -> None:
+        """Take over a state that a replica holds; unless `head` is continuous, the next `take` compares."""
+        self.state.replace(checksums, lambda rolled: replace(head, checksum=rolled))
+        self._doubt = None if head.continuous else "a replica's history was taken over"
 
     def resume(self, header: IndexHeader) -> str | None:
         """After a restart: go on in the WAL if that is proven. Out: None, or why the next `take` compares."""

@@ -124,9 +124,12 @@ class LiveDatabase:
         """Bytes of the database file."""
         return os.fstat(self.fd).st_size
 
-    def modes(self) -> tuple[int, int]:
-        """Permission bits of the database file and of its directory."""
-        return os.fstat(self.fd).st_mode & 0o777, self.path.parent.stat().st_mode & 0o777
+    def wal_size(self) -> int:
+        """Bytes of the -wal, which may be more than its valid frames."""
+        try:
+            return self.wal_path.stat().st_size
+        except FileNotFoundError:
+            return 0
 
     def _read_header(self) -> IndexHeader | Unreadable:
         return parse_index(

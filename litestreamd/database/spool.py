@@ -116,6 +116,10 @@ class Spool:
             del self._entries[txid]
         return len(gone)
 
+    def count(self) -> int:
+        """Entries stored."""
+        return len(self._entries)
+
     def bytes(self) -> int:
         """Bytes stored."""
         return sum(entry.stored for entry in self.entries())

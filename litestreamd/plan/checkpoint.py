@@ -28,14 +28,15 @@ class Checkpoint(Enum):
     TRUNCATE = "truncate"
 
 
-def due(header: IndexHeader, wal_frames: int, quiet_s: float, limits: Limits) -> Checkpoint:
-    """Decide from the header, the frames that fit in the -wal file, and the seconds since the last commit was seen.
+def due(header: IndexHeader, wal_frames: int, quiet_s: float, guard_above_zero: bool, limits: Limits) -> Checkpoint:
+    """Decide from the header, the frames that fit in the -wal file, the seconds since the last commit was seen, and
+    whether our own guard keeps the WAL from being restarted although it is all in the database file.
 
     A file that once grew beyond `truncate_pages` is cut only when all of it is in the database and the last
     commit is a second old: cutting happens under the write lock.
     """
-    waiting = header.max_frame - header.backfilled
-    if waiting and header.max_frame >= limits.min_pages:
+    waiting = header.max_frame > header.backfilled
+    if header.max_frame >= limits.min_pages and (waiting or guard_above_zero):
         return Checkpoint.RUN
     if waiting and limits.interval_s and quiet_s >= limits.interval_s:
         return Checkpoint.RUN

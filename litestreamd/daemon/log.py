@@ -1,0 +1,120 @@
+"""Events as log lines on stderr.
+
+In: events of jobs. Out: one line each at a level that lets a quiet database stay quiet: what happens with every sync
+is debug, what happens once in a while info, what an operator must know warning or error.
+"""
+
+import json
+import logging
+import sys
+from dataclasses import asdict
+
+from litestreamd.basics.clock import format_time
+from litestreamd.basics.quantities import format_duration, format_size
+from litestreamd.basics.txid import format_txid
+from litestreamd.jobs import events
+
+LOGGER = logging.getLogger("litestreamd")
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
+
+
+def set_up(level: str, kind: str) -> None:
+    """Send the program's log to stderr; `level` and `kind` as in the configuration's `logging`."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonLines() if kind == "json" else _TextLines())
+    LOGGER.handlers[:] = [handler]
+    LOGGER.setLevel(LEVELS[level])
+    LOGGER.propagate = False
+
+
+def log_event(event: events.Event) -> None:
+    """The observer that logs."""
+    level, text = _line(event)
+    LOGGER.log(level, "%s: %s", event.database, text, extra={"event": event})
+
+
+def _line(event: events.Event) -> tuple[int, str]:  # noqa: PLR0911, PLR0912  one arm an event
+    match event:
+        case events.DatabaseOpened():
+            return logging.INFO, f"opened, {event.pages} pages of {event.page_size} bytes ({event.how})"
+        case events.DatabaseAwaited():
+            return logging.INFO, event.why
+        case events.WalModeSwitched():
+            return logging.WARNING, "was in rollback-journal mode and has been switched to WAL mode"
+        case events.Captured():
+            size = format_size(event.size)
+            return logging.DEBUG, f"captured TXID {format_txid(event.txid)}: {event.pages} pages, {size}"
+        case events.Compared():
+            return logging.INFO, f"compared all pages, because {event.reason}; {event.changed} differ"
+        case events.Pushed():
+            return _pushed(event)
+        case events.ImageStarted():
+            return logging.INFO, f"full image of {event.pages} pages to {event.replica}, because {event.reason}"
+        case events.Joined():
+            return logging.INFO, f"{event.replica} is at TXID {format_txid(event.head)}: {event.why}"
+        case events.Checkpointed():
+            cut = ", -wal cut" if event.truncated else ""
+            lock = f"{event.write_lock_seconds * 1000:.1f} ms"
+            return logging.DEBUG, f"checkpointed {event.frames} frames, writers waited {lock}{cut}"
+        case events.CheckpointLimited():
+            done = f"{event.backfilled} of {event.frames} frames"
+            return logging.INFO, f"a reader or writer of the application limits checkpoints to {done}"
+        case events.ChainHealed():
+            return logging.WARNING, _healed(event)
+        case events.ValveOpened():
+            size, limit = format_size(event.wal_bytes), format_size(event.limit)
+            return logging.ERROR, f"the WAL grew to {size} (limit {limit}) uncaptured and was let go: all pages follow"
+        case events.ContinuityLost():
+            return logging.WARNING, event.reason
+        case events.Problem():
+            where = f"{event.replica}: " if event.replica else ""
+            again = f" (again in {format_duration(event.retry_seconds)})" if event.retry_seconds else ""
+            return logging.ERROR, f"{where}{event.error}{again}"
+        case events.Recovered():
+            return logging.INFO, f"{event.replica or 'the database'} works again"
+        case events.Closed():
+            return _closed(event)
+        case _:
+            return logging.INFO, str(event)
+
+
+def _pushed(event: events.Pushed) -> tuple[int, str]:
+    name = f"{event.level}/{format_txid(event.min_txid)}-{format_txid(event.max_txid)}"
+    level = logging.INFO if event.level else logging.DEBUG
+    return level, f"{event.replica} has {name}, {format_size(event.size)} in {format_duration(event.seconds)}"
+
+
+def _healed(event: events.ChainHealed) -> str:
+    what = "SQLite wrote a WAL with a broken checksum chain (a bug before 3.50.4; update the application's SQLite)"
+    return f"{what}; a checkpoint has made its commits safe" if event.done else f"{what}; it could not be healed yet"
+
+
+def _closed(event: events.Closed) -> tuple[int, str]:
+    if not event.behind:
+        return logging.INFO, f"closed at TXID {format_txid(event.txid)}, every replica has everything"
+    lacking = ", ".join(f"{replica} lacks {count} TXIDs" for replica, count in event.behind)
+    return logging.ERROR, f"closed at TXID {format_txid(event.txid)} with data left behind: {lacking}"
+
+
+class _TextLines(logging.Formatter):
+    """Time, level, text."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        time, level = format_time(int(record.created * 1000)), record.levelname
+        return f"{time} {level:<7} {record.getMessage()}{_trace(self, record)}"
+
+
+class _JsonLines(logging.Formatter):
+    """One JSON object a line, with the event's fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {"time": format_time(int(record.created * 1000)), "level": record.levelname, "msg": record.getMessage()}
+        event = getattr(record, "event", None)
+        if event is not None:
+            line |= {"event": type(event).__name__, **asdict(event)}
+        trace = _trace(self, record)
+        return json.dumps(line | {"traceback": trace} if trace else line, default=str)
+
+
+def _trace(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    return "\n" + formatter.formatException(record.exc_info) if record.exc_info else ""

@@ -1,0 +1,151 @@
+"""The long-running process: from a configuration to running tasks, and back to an exit code.
+
+In: a Config. Out: databases replicated until SIGTERM or SIGINT; then a final sync under one deadline for all.
+Promise: exit code 0 means that every replica of every database has everything committed before the signal.
+"""
+
+import os
+import resource
+import signal
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from litestreamd.basics.errors import ExitCode, LitestreamdError
+from litestreamd.config.model import Config, DatabaseSettings
+from litestreamd.daemon.log import LOGGER, log_event
+from litestreamd.daemon.scheduler import Scheduler, Task
+from litestreamd.daemon.watch import Watcher
+from litestreamd.database.state_paths import state_directory
+from litestreamd.jobs.replicate import Replication, Settings
+from litestreamd.plan.checkpoint import Limits
+from litestreamd.replica.build import build_replica
+from litestreamd.replica.writers import Writer
+
+WORKERS = 8
+FINAL_LOOK_S = 0.5
+
+
+class SystemClock:
+    """The machine's time."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970."""
+        return time.time_ns() // 1_000_000
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        return time.monotonic()
+
+
+class Supervisor:
+    """One process. `replicate` blocks until a signal."""
+
+    def __init__(self, config: Config, take_over: bool = False) -> None:
+        self._config = config
+        self._stop = threading.Event()
+        self._bug: BaseException | None = None
+        self._watcher = Watcher(self._signal, self._watch_limited)
+        self._scheduler = Scheduler(_workers(len(config.databases)), self._arm, self._crashed)
+        node_id = int.from_bytes(os.urandom(8), "big")
+        self._replications = [self._replication(settings, node_id, take_over) for settings in config.databases]
+
+    def replicate(self) -> ExitCode:
+        """Run until SIGTERM or SIGINT, then bring everything to the replicas and go. A bug in a task is raised."""
+        _raise_descriptor_limit()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._stop.set())
+        self._watcher.start()
+        self._scheduler.start()
+        for replication in self._replications:
+            self._scheduler.add(replication)
+            for line in replication.lines:
+                self._scheduler.add(line)
+        self._stop.wait()
+        self._scheduler.stop()
+        self._watcher.stop()
+        if self._bug is not None:
+            raise self._bug
+        return self._finish()
+
+    def _finish(self) -> ExitCode:
+        """The final sync, all databases at once, under one deadline."""
+        LOGGER.info("stopping: final sync of %d databases", len(self._replications))
+        deadline = time.monotonic() + self._config.shutdown_sync_timeout_s
+        with ThreadPoolExecutor(_workers(len(self._replications))) as pool:
+            outcomes = list(pool.map(lambda one: _finish_one(one, deadline), self._replications))
+        return ExitCode.OK if all(outcomes) else ExitCode.LEFT_BEHIND
+
+    def _replication(self, settings: DatabaseSettings, node_id: int, take_over: bool) -> Replication:
+        replicas = [build_replica(spec, settings.path) for spec in settings.replicas]
+        source = self._config.source
+        return Replication(
+            Settings(
+                database=settings.path,
+                state=state_directory(settings.path, settings.meta_path, source),
+                writer=_writer(node_id, source.stem if source else settings.path.name),
+                limits=Limits(settings.min_checkpoint_pages, settings.truncate_pages, settings.checkpoint_interval_s),
+                sync_interval_s=min(spec.sync_interval_s for spec in settings.replicas),
+                busy_timeout_s=settings.busy_timeout_s,
+                max_sync_wal_bytes=settings.max_sync_wal_bytes,
+                switch_to_wal=settings.journal_mode == "wal",
+                take_over=take_over,
+            ),
+            replicas,
+            SystemClock(),
+            log_event,
+            self._signal,
+        )
+
+    def _signal(self, task: object) -> None:
+        self._scheduler.signal(task)
+
+    def _arm(self, task: Task) -> None:
+        if isinstance(task, Replication):
+            self._watcher.arm(task, task.watched)
+
+    def _watch_limited(self, reason: str) -> None:
+        LOGGER.warning(
+            "inotify cannot watch every database (%s): those are looked at once a second; raise"
+            " fs.inotify.max_user_watches", reason,
+        )  # fmt: skip
+
+    def _crashed(self, error: BaseException) -> None:
+        self._bug = error
+        self._stop.set()
+
+
+def _finish_one(replication: Replication, deadline: float) -> bool:
+    """Capture the rest and let the lines run until they have it, or the deadline has come. At least one try."""
+    try:
+        while not replication.finish():
+            pauses = [line.run(woken=True).after for line in replication.lines]
+            left = deadline - time.monotonic()
+            if left <= 0:
+                break
+            if any(pauses):
+                # Some store does not answer: the next try is worth a moment.
+                time.sleep(min(left, FINAL_LOOK_S))
+    except LitestreamdError as error:
+        LOGGER.error("%s: %s", replication.settings.database, error)
+    return not replication.close().behind
+
+
+def _writer(node_id: int, instance: str) -> Writer:
+    try:
+        machine = Path("/etc/machine-id").read_text("ascii").strip()
+    except OSError:
+        machine = ""
+    return Writer(node_id, machine, socket.gethostname(), instance, time.time_ns() // 1_000_000, 0)
+
+
+def _workers(databases: int) -> int:
+    return min(WORKERS, 2 * databases + 1)
+
+
+def _raise_descriptor_limit() -> None:
+    """Each database needs up to 6 descriptors; the soft limit is often far below the hard one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,118 @@
+"""Whether, and from where on, a replica's root is ours to write.
+
+In: a root that was just listed, what our state remembers, what the live database shows. Out: an Admission, or
+ConflictError with the way out. The decision itself is plan.continuation; here the evidence is gathered.
+"""
+
+from dataclasses import dataclass
+
+from litestreamd.basics.errors import ConflictError, NotAvailable
+from litestreamd.database.captured import CapturedState
+from litestreamd.jobs.ship import Line
+from litestreamd.plan.continuation import Continue, Evidence, Head, LastEpoch, RestoredFrom, may_continue
+from litestreamd.plan.restore import Latest, plan_restore
+from litestreamd.replica.root import Root
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """`cursor`: the newest TXID on the root that belongs to our line. `image`: why a full image is needed, None if
+    not. `ahead`: the root has gone on without us, and its state has to be adopted. `why`: for the log."""
+
+    cursor: int
+    image: str | None
+    ahead: bool
+    why: str
+
+
+def admit(line: Line, state: CapturedState, proofs: "Proofs", now_ms: int) -> Admission:
+    """Decide for a line that has arrived, once our own line of TXIDs exists."""
+    assert line.root is not None and state.head is not None
+    root, newest = line.root, line.root.newest
+    why = decide(line, state, root, proofs, now_ms)
+    if newest is None:
+        return Admission(0, "the replica is new", ahead=False, why=why)
+    head = newest.stored.name.max_txid
+    gap = _gap(root, head)
+    if head > state.head.txid:
+        return Admission(head, gap, ahead=True, why=why)
+    if gap is not None:
+        return Admission(head, gap, ahead=False, why=why)
+    if proofs.take_over and _own_head(line, state, root) != _head(root):
+        return Admission(0, "another history was taken over", ahead=False, why=why)
+    missing = state.head.txid - head - len(state.spool.entries(after=head))
+    image = f"{missing} TXIDs between the replica and us are in no spool any more" if missing else None
+    return Admission(head, image, ahead=False, why=why)
+
+
+def _gap(root: Root, head: int) -> str | None:
+    """Why the newest state cannot be restored from what is there (a first image that never arrived, lost objects)."""
+    try:
+        plan = plan_restore(root.objects, Latest())
+    except NotAvailable as error:
+        return str(error)
+    return None if plan.min_txid == 1 and plan.max_txid == head else "its objects do not lead to its newest state"
+
+
+@dataclass(frozen=True, slots=True)
+class Proofs:
+    """What is known beside root and state (see plan.continuation.Evidence); `take_over`: the operator said so."""
+
+    restored: RestoredFrom | None = None
+    litestream_head_in_wal: bool = False
+    same_pages: bool = False
+    take_over: bool = False
+
+
+def decide(line: Line, state: CapturedState, root: Root, proofs: Proofs, now_ms: int) -> str:
+    """Why the root may be continued. Raises ConflictError if it may not."""
+    decision = may_continue(
+        Evidence(
+            root=line.replica.description,
+            head=_head(root),
+            state=_own_head(line, state, root),
+            last_epoch=_last_epoch(root, state),
+            silent_ms=now_ms - _last_sign(root),
+            restored=proofs.restored,
+            litestream_head_in_wal=proofs.litestream_head_in_wal,
+            same_pages=proofs.same_pages,
+        )
+    )
+    if isinstance(decision, Continue):
+        return decision.reason.value
+    if proofs.take_over:
+        return "the operator said so"
+    raise ConflictError(decision.sentence)
+
+
+def _head(root: Root) -> Head | None:
+    newest = root.newest
+    return Head(newest.stored.name.max_txid, newest.file_checksum) if newest else None
+
+
+def _own_head(line: Line, state: CapturedState, root: Root) -> Head | None:
+    """What we know to have left there: from the spool if it still has that TXID, else from the remembered cursor."""
+    newest, remembered = root.newest, line.remembered()
+    if newest is not None:
+        txid = newest.stored.name.max_txid
+        if newest.header.node_id in state.node_ids and state.head is not None and txid > state.head.txid:
+            # Ours, from a state directory that went back in time: its own word is all there is, and enough.
+            return _head(root)
+        if state.spool.get(txid) is not None and newest.stored.name.min_txid == txid:
+            return Head(txid, state.spool.ledger(txid).head.file_checksum)
+    return remembered.head if remembered else None
+
+
+def _last_epoch(root: Root, state: CapturedState) -> LastEpoch | None:
+    highest = root.writers.highest
+    if highest is None:
+        return None
+    ours = highest.writer is not None and highest.writer.node_id in state.node_ids
+    return LastEpoch(highest.number, ours, highest.closed, str(highest))
+
+
+def _last_sign(root: Root) -> int:
+    """Milliseconds since 1970 of the newest object or the last epoch's start."""
+    highest = root.writers.highest
+    started = highest.writer.start_ms if highest is not None and highest.writer is not None else 0
+    return max([started, *(stored.created_ms for stored in root.objects)])

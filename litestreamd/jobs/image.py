@@ -1,0 +1,83 @@
+"""A full image of the database on its way to one replica.
+
+In: a snapshot that a pin keeps readable, and the head that describes it. Out: the bytes of a level-9 file.
+Promise: streamed page by page, with no copy on local disk and no lock on the application; the rolling checksum
+is recomputed from every page that leaves, and a mismatch ends the stream before the file can become visible.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from litestreamd.basics.checksum import FLAG, page_checksum
+from litestreamd.basics.crash_points import passing
+from litestreamd.basics.errors import DamagedData
+from litestreamd.database.guard import Pin
+from litestreamd.database.image import Image
+from litestreamd.database.ledger import Head
+from litestreamd.ltx.encoder import Encoder
+from litestreamd.ltx.header import Header, Proof
+from litestreamd.ltx.names import SNAPSHOT_LEVEL, ObjectName
+from litestreamd.wal.frames import frame_offset, frame_size
+
+TOGETHER = 256
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedImage:
+    """The state of TXID `head.txid`, ready to be streamed. `first` is the level-0 TXID that must be on the replica
+    before it: a root with a snapshot alone would make Litestream start again at TXID 1."""
+
+    head: Head
+    first: int
+    pin: Pin
+    image: Image
+
+    @property
+    def name(self) -> ObjectName:
+        """`9/1-N`."""
+        return ObjectName(SNAPSHOT_LEVEL, 1, self.head.txid)
+
+    def header(self) -> Header:
+        """Litestream's level-9 header: the WAL fields name the last frame used."""
+        position = self.head.position
+        used = position.frame > 0
+        return Header(
+            page_size=position.page_size,
+            commit=position.commit,
+            min_txid=1,
+            max_txid=self.head.txid,
+            timestamp_ms=self.head.timestamp_ms,
+            wal_offset=frame_offset(max(position.frame, 1), position.page_size),
+            wal_size=frame_size(position.page_size) if used else 0,
+            salt1=int.from_bytes(position.salts[:4], "big"),
+            salt2=int.from_bytes(position.salts[4:], "big"),
+            proof=Proof(FLAG, self.head.checksum),
+        )
+
+    def body(self) -> Iterator[bytes]:
+        """The file, a few hundred pages at a time. Raises DamagedData when the pages are not the head's."""
+        pieces: list[bytes] = []
+        encoder = Encoder(self.header(), pieces.append)
+        pages, rolled, sent = self.image.pages(), FLAG, 0
+        while batch := list(islice(pages, TOGETHER)):
+            for pgno, page in batch:
+                rolled ^= page_checksum(pgno, page)
+            encoder.add(batch)
+            yield b"".join(pieces)
+            pieces.clear()
+            sent += len(batch)
+            if sent * 2 >= self.image.count:
+                passing("image.half-way")
+        if rolled | FLAG != self.head.checksum:
+            raise DamagedData(
+                "The pages of the live database do not give its recorded checksum: the image was not stored. Check the"
+                " disk and the database (PRAGMA integrity_check) before anything else."
+            )
+        encoder.finish()
+        yield b"".join(pieces)
+
+    def close(self) -> None:
+        """Let the snapshot go."""
+        self.image.close()
+        self.pin.close()

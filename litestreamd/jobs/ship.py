@@ -1,0 +1,280 @@
+"""One replica of one database: from the spool to its store, in order, each TXID once.
+
+In: spool entries, a full image when one is needed, the decision of `jobs.admit` that the root is ours to continue.
+Out: objects on the replica; a cursor that says how far it is.
+Promise: what is not known to be durable on the replica stays behind the cursor. An object that exists already with the
+same bytes is our own retry; with other bytes it is a second writer, and nothing more is written.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from litestreamd.basics.crash_points import passing
+from litestreamd.basics.errors import ConflictError, LitestreamdError
+from litestreamd.basics.txid import format_txid
+from litestreamd.database.spool import Spool, SpoolEntry
+from litestreamd.database.state import VERSION, read_json, write_json
+from litestreamd.jobs.events import ImageStarted, Observer, Problem, Pushed, Recovered
+from litestreamd.jobs.image import PreparedImage
+from litestreamd.jobs.pace import Backoff, Next
+from litestreamd.ltx.names import ObjectName
+from litestreamd.plan.continuation import Head as RootHead
+from litestreamd.replica.port import Created, Replica
+from litestreamd.replica.root import Root, read_newest, read_root
+from litestreamd.replica.writers import Writer, check_still_highest, close_epoch, open_epoch
+
+SILENCE_S = 150.0
+"""Half of Litestream's level-0 retention: after this long without a create, others may have written and deleted."""
+
+RETRY_FIRST_S, RETRY_LONGEST_S, REFUSED_RETRY_S = 1.0, 60.0, 60.0
+
+
+class Stage(Enum):
+    """How far the acquaintance with the root has come."""
+
+    LOOKING = "the root has to be listed"
+    ARRIVED = "the root is listed; whether it may be continued is not decided"
+    ADMITTED = "the root is ours to write"
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """What we left on a root: its place, our newest TXID there and that file's checksum, our epoch."""
+
+    root: str
+    head: RootHead
+    epoch: int
+
+
+class Line:
+    """Made once per replica; `run` is called by one thread at a time.
+
+    `admit`, `give_image` and `cursor` are the capture's side of it: it decides and prepares, this ships.
+    """
+
+    def __init__(
+        self, database: str, replica: Replica, spool: Spool, folder: Path, observe: Observer, news: Callable[[], None]
+    ) -> None:
+        self.replica = replica
+        self.stage = Stage.LOOKING
+        self.root: Root | None = None
+        self.error: LitestreamdError | None = None
+        self.needs_image: str | None = None
+        self.awaits_image = False
+        self.cursor = 0
+        self.writer: Writer | None = None
+        self._database = database
+        self._spool = spool
+        self._path = folder / f"{replica.name}.json"
+        self._observe = observe
+        self._news = news
+        self._image: PreparedImage | None = None
+        self._epoch: int | None = None
+        self._backoff = Backoff(RETRY_FIRST_S, RETRY_LONGEST_S)
+        self._created_at = 0.0
+        self._saved: Cursor | None = None
+        self._refused: LitestreamdError | None = None
+
+    def remembered(self) -> Cursor | None:
+        """What the state directory says we left here, if it was this same root. Raises DamagedData."""
+        value = read_json(self._path)
+        if value is None or value["root"] != self.replica.description:
+            return None
+        return Cursor(
+            value["root"], RootHead(int(value["head"], 16), int(value["file_checksum"], 16)), int(value["epoch"])
+        )
+
+    def admit(self, cursor: int, writer: Writer, image_reason: str | None) -> None:
+        """The root is ours from `cursor` on; with a reason, only after a full image."""
+        self.cursor, self.writer, self.needs_image = cursor, writer, image_reason
+        self.stage = Stage.ADMITTED
+
+    def refuse(self, error: LitestreamdError) -> None:
+        """The root is not ours, or could not be read: nothing is written; it is listed again later."""
+        self.stage, self.root, self._refused = Stage.LOOKING, None, error
+
+    def give_image(self, image: PreparedImage) -> None:
+        """The image that is awaited."""
+        self._image, self.awaits_image = image, False
+        self._observe(ImageStarted(self._database, self.replica.name, image.image.count, self.needs_image or ""))
+
+    def complete(self, txid: int) -> bool:
+        """Whether everything up to a TXID is on the replica."""
+        return self.stage is Stage.ADMITTED and self.needs_image is None and self.cursor >= txid
+
+    def run(self, woken: bool) -> Next:  # noqa: ARG002  a task's shape
+        """Do what can be done now. Never raises an error of the tree: it is told, and tried again."""
+        try:
+            pause = self._advance()
+        except LitestreamdError as error:
+            self.error = error
+            seconds = self._backoff.failed() if error.retry else REFUSED_RETRY_S
+            self._drop_image()
+            if not error.retry:
+                self.stage, self.root, self._epoch = Stage.LOOKING, None, None
+            self._observe(Problem(self._database, self.replica.name, str(error), type(error).__name__, seconds))
+            self._news()
+            return Next(seconds, watch=False)
+        self.error = None
+        if self._backoff.worked():
+            self._observe(Recovered(self._database, self.replica.name))
+        return Next(pause)
+
+    def save(self) -> None:
+        """Write the cursor down, so that spool entries up to it may go."""
+        entry_head = self._head_at(self.cursor)
+        if self.stage is not Stage.ADMITTED or self._epoch is None or entry_head is None:
+            return
+        cursor = Cursor(self.replica.description, entry_head, self._epoch)
+        if cursor != self._saved:
+            write_json(self._path, {
+                "version": VERSION,
+                "root": cursor.root,
+                "head": format_txid(cursor.head.txid),
+                "file_checksum": format_txid(cursor.head.checksum),
+                "epoch": cursor.epoch,
+            })  # fmt: skip
+            self._saved = cursor
+
+    def close(self) -> None:
+        """After the last push: remember where we are, and tell others that we stopped cleanly."""
+        self.save()
+        self._drop_image()
+        if self._epoch is not None and self.error is None:
+            close_epoch(self.replica, self._epoch)
+
+    def _advance(self) -> float | None:
+        if self._refused is not None:
+            refused, self._refused = self._refused, None
+            raise refused
+        if self.stage is Stage.LOOKING:
+            self.root = read_root(self.replica)
+            self.stage = Stage.ARRIVED
+            self._news()
+        if self.stage is Stage.ADMITTED:
+            self._claim()
+            if self.needs_image is None:
+                for entry in self._spool.entries(after=self.cursor):
+                    self._ship(entry)
+            elif self._image is not None:
+                self._ship_image(self._image)
+                return 0
+            elif not self.awaits_image:
+                # Asked for only now: it pins a snapshot, which a replica that is away must not do for long.
+                self.awaits_image = True
+                self._news()
+        return None
+
+    def _claim(self) -> None:
+        """Open our writer epoch once; look at it again after a silence."""
+        assert self.writer is not None
+        if self._epoch is None:
+            self._epoch = open_epoch(self.replica, self.writer)
+            passing("join.epoch-opened")
+            self.save()
+        elif time.monotonic() - self._created_at > SILENCE_S and self._behind():
+            check_still_highest(self.replica, self._epoch)
+        self._created_at = time.monotonic()
+
+    def _behind(self) -> bool:
+        return self.needs_image is not None or bool(self._spool.entries(after=self.cursor))
+
+    def _drop_image(self) -> None:
+        self.awaits_image = False
+        if self._image is not None:
+            self._image.close()
+            self._image = None
+
+    def _ship(self, entry: SpoolEntry) -> None:
+        name = ObjectName(0, entry.txid, entry.txid)
+        passing("push.before-create")
+        start = time.monotonic()
+        head = self._spool.ledger(entry.txid).head
+        if self._create(name, lambda: self._spool.ltx(entry.txid), head.timestamp_ms) is Created.EXISTS:
+            self._accept_same_bytes(name, entry)
+        passing("push.created")
+        self.cursor = entry.txid
+        self._told_push(name, entry.size, start)
+        self._news()
+
+    def _ship_image(self, image: PreparedImage) -> None:
+        """First the level-0 file that must not be missing, then the image."""
+        start, sent = time.monotonic(), 0
+
+        def body() -> Iterator[bytes]:
+            nonlocal sent
+            for chunk in image.body():
+                sent += len(chunk)
+                yield chunk
+
+        for entry in self._spool.entries(after=self.cursor):
+            if entry.txid <= image.first:
+                self._ship(entry)
+        passing("image.head-created")
+        if self._create(image.name, body, image.head.timestamp_ms) is Created.EXISTS:
+            self._accept_same_state(image)
+        passing("image.created")
+        self.cursor, self.needs_image = max(self.cursor, image.head.txid), None
+        self._drop_image()
+        self._told_push(image.name, sent, start)
+        self._news()
+
+    def _create(self, name: ObjectName, body: Callable[[], Iterator[bytes]], timestamp_ms: int) -> Created:
+        assert self._epoch is not None
+        try:
+            created = self.replica.create(name, body(), timestamp_ms)
+        except LitestreamdError:
+            # Whoever took over may be the reason: do not come back without having looked.
+            self._created_at = float("-inf")
+            raise
+        self._created_at = time.monotonic()
+        if created is Created.EXISTS:
+            check_still_highest(self.replica, self._epoch)
+        return created
+
+    def _accept_same_bytes(self, name: ObjectName, entry: SpoolEntry) -> None:
+        if _digest(self.replica.open(name)) != _digest(self._spool.ltx(entry.txid)):
+            raise ConflictError(self._second_writer(name))
+
+    def _accept_same_state(self, image: PreparedImage) -> None:
+        stored = next((found for found in self.replica.list(image.name.level) if found.name == image.name), None)
+        if stored is not None:
+            theirs, ours = read_newest(self.replica, stored).header, image.header()
+            if (theirs.commit, theirs.proof) == (ours.commit, ours.proof):
+                return
+        raise ConflictError(self._second_writer(image.name))
+
+    def _second_writer(self, name: ObjectName) -> str:
+        return (
+            f"{self.replica.description}: {name} exists with other contents than ours: a second writer is at work on"
+            " this replica. Nothing more is written to it; stop one of the two, or give each a path of its own."
+        )
+
+    def _head_at(self, txid: int) -> RootHead | None:
+        """TXID and file checksum of the level-0 file at the cursor."""
+        if self._spool.get(txid) is not None:
+            return RootHead(txid, self._spool.ledger(txid).head.file_checksum)
+        for known in (self._saved, self.remembered()):
+            if known is not None and known.head.txid == txid:
+                return known.head
+        newest = self.root.newest if self.root else None
+        if newest is not None and newest.stored.name.max_txid == txid:
+            return RootHead(txid, newest.file_checksum)
+        return None
+
+    def _told_push(self, name: ObjectName, size: int, start: float) -> None:
+        seconds = time.monotonic() - start
+        self._observe(
+            Pushed(self._database, self.replica.name, name.level, name.min_txid, name.max_txid, size, seconds)
+        )
+
+
+def _digest(chunks: Iterable[bytes]) -> bytes:
+    digest = hashlib.sha256()
+    for chunk in chunks:
+        digest.update(chunk)
+    return digest.digest()
