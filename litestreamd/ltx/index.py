@@ -27,7 +27,6 @@ TAIL_SIZE = INDEX_SIZE_SIZE + TRAILER_SIZE
 _PAGES_START = HEADER_SIZE
 _WINDOW = 1 << 16
 _SMALLEST_FRAME = FRAME_HEADER.size + 1
-_LONGEST_NUMBER = 5
 
 
 class IndexLog:
@@ -44,12 +43,7 @@ class IndexLog:
         """Take in the next frames: ascending page numbers and whole frame lengths; at least one."""
         offsets = list(accumulate(lengths, initial=self._offset))
         self._offset = offsets.pop()
-        columns = (
-            encode_column(numbers, numbers[0], numbers[-1]),
-            encode_column(offsets, offsets[0], offsets[-1]),
-            encode_column(lengths, min(lengths), max(lengths)),
-        )
-        self._entries += b"".join(chain.from_iterable(zip(*columns, strict=True)))
+        self._entries += _encode_entries(numbers, offsets, lengths)
         self.pages += len(numbers)
 
     @property
@@ -97,16 +91,17 @@ def parse_index(data: Buffer, offset: int, header: Header) -> PageIndex:
     order, limit = PageOrder(header), largest_frame(header.page_size)
     end, position, frame_offset = len(data) - 1, 0, _PAGES_START
     while position < end:
-        entries = split_varints(data[position : min(position + _WINDOW, end)])
-        numbers, starts, lengths = _columns(entries)
-        position += sum(map(len, entries[: 3 * len(numbers)]))
+        numbers, lengths = _decode_entries(data[position : min(position + _WINDOW, end)])
         order.accept(numbers)
         if min(lengths) < _SMALLEST_FRAME or max(lengths) > limit:
             raise Malformed(f"the page index says that a frame from page {numbers[0]} on has an impossible length")
         offsets = list(accumulate(lengths, initial=frame_offset))
         frame_offset = offsets.pop()
-        if list(encode_column(offsets, offsets[0], offsets[-1])) != starts:
+        # Encoding it again proves at once that no frame is out of place and no number padded or too long.
+        entries = _encode_entries(numbers, offsets, lengths)
+        if data[position : position + len(entries)] != entries:
             raise Malformed(f"the page index leaves gaps between frames from page {numbers[0]} on")
+        position += len(entries)
         index.numbers.extend(numbers)
         index.offsets.extend(offsets)
         index.lengths.extend(lengths)
@@ -116,10 +111,19 @@ def parse_index(data: Buffer, offset: int, header: Header) -> PageIndex:
     return index
 
 
-def _columns(entries: list[bytes]) -> tuple[list[int], list[bytes], list[int]]:
-    """Page numbers, encoded offsets and lengths of the whole entries among consecutive numbers; at least one."""
-    whole = len(entries) - len(entries) % 3
-    numbers, starts, lengths = (entries[column:whole:3] for column in range(3))
-    if not whole or any(len(n) > _LONGEST_NUMBER or (n[-1] == 0 and len(n) > 1) for n in chain(numbers, lengths)):
-        raise Malformed("the page index holds a number that is cut short, padded or too long")
-    return decode_column(numbers), starts, decode_column(lengths)
+def _encode_entries(numbers: Sequence[int], offsets: Sequence[int], lengths: Sequence[int]) -> bytes:
+    columns = (
+        encode_column(numbers, numbers[0], numbers[-1]),
+        encode_column(offsets, offsets[0], offsets[-1]),
+        encode_column(lengths, min(lengths), max(lengths)),
+    )
+    return b"".join(chain.from_iterable(zip(*columns, strict=True)))
+
+
+def _decode_entries(data: Buffer) -> tuple[list[int], list[int]]:
+    """Page numbers and lengths of the whole entries at the front, at least one; the offsets follow from the lengths."""
+    columns = split_varints(data)
+    whole = len(columns) - len(columns) % 3
+    if not whole:
+        raise Malformed("the page index ends within an entry")
+    return decode_column(columns[0:whole:3]), decode_column(columns[2:whole:3])
