@@ -80,6 +80,9 @@ def resume(live: LiveDatabase, position: Position, header: IndexHeader) -> Posit
 def _finding(position: Position, header: IndexHeader) -> str | None:
     if header.max_frame and header.page_size != position.page_size:
         return "the page size changed"
+    if not position.frame:
+        # An index rebuilt over an empty WAL has zero salts every time: equal salts prove nothing here.
+        return "nothing of the WAL was captured that could prove what happened since"
     if header.salts != position.salts:
         return "the WAL was restarted or rebuilt while nobody watched"
     if header.max_frame < position.frame:
@@ -91,7 +94,5 @@ def _holds(wal_fd: int, position: Position, header: IndexHeader) -> bool:
     """Whether the -wal is of the generation and has our last frame, byte for byte by its cumulative checksum."""
     if header.max_frame and not wal_header_matches(os.pread(wal_fd, HEADER_SIZE, 0), header):
         return False
-    if not position.frame:
-        return True
     frame = os.pread(wal_fd, FRAME_HEADER_SIZE, frame_offset(position.frame, position.page_size))
     return (frame[8:16], frame[16:24]) == (position.salts, position.checksum)
