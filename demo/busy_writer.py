@@ -5,8 +5,8 @@ log line with n for each commit that returned. Runs until it is killed; started 
 It uses Python's own SQLite and knows nothing of litestreamd.
 """
 
-import hashlib
 import os
+import random
 import sqlite3
 import sys
 import time
@@ -15,14 +15,16 @@ PAUSE_S = 0.001
 
 
 def content(number: int) -> bytes:
-    """What row `number` holds: 32 to 2080 bytes that do not compress away."""
-    return hashlib.sha256(str(number).encode()).digest() * (1 + number * 37 % 65)
+    """What row `number` holds: up to 2 KiB that do not compress away."""
+    draw = random.Random(number)
+    return draw.randbytes(draw.randint(1, 2048))
 
 
 def main(database: str, log: str) -> None:
     """Commit one row after another, for ever."""
     connection = sqlite3.connect(database, timeout=10, isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("CREATE TABLE IF NOT EXISTS event (n INTEGER PRIMARY KEY, content BLOB NOT NULL)")
     number = connection.execute("SELECT ifnull(max(n), 0) FROM event").fetchone()[0]
     acknowledged = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)

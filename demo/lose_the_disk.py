@@ -78,21 +78,28 @@ def live_and_die(places: Places, seconds: float) -> None:
     command: Command = [COMMANDS / "litestreamd", "replicate", places.database, places.replica.as_uri()]
     with Running(*command) as replicator, Running(sys.executable, WRITER, places.database, places.log) as application:
         tell(f"An application commits to {places.database}, and beside it runs", shown(command))
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            replicator.must_run()
-            application.must_run()
-            time.sleep(0.1)
+        live(places, seconds, replicator, application)
         application.kill()
         tell(f"After {seconds:g} s it is killed (SIGKILL) with {len(promised(places)):,} commits acknowledged.")
         come_back(places)
         took = replicator.must_stop(WITHIN_S)
-    files = list(places.replica.rglob("*.ltx"))
+    files = on_replica(places)
     size = sum(path.stat().st_size for path in files)
     tell(
         f"litestreamd is told to stop (SIGTERM): last sync and exit in {took:.2f} s.",
         f"The replica now: {len(files)} files, {size / MIB:.1f} MiB.",
     )
+
+
+def live(places: Places, seconds: float, *running: Running) -> None:
+    """Let both run, until the time is over and the replica has begun."""
+    began = time.monotonic()
+    while (lived := time.monotonic() - began) < seconds or not on_replica(places):
+        if lived > seconds + WITHIN_S:
+            raise Failed(f"nothing is on the replica after {lived:.0f} s")
+        for process in running:
+            process.must_run()
+        time.sleep(0.05)
 
 
 def come_back(places: Places) -> None:
@@ -144,6 +151,11 @@ def prove(places: Places, lost: str) -> None:
     if missing or not promises:
         raise Failed(f"{len(missing)} of {len(promises)} acknowledged commits are missing: {missing[:5]}")
     tell(f"integrity_check: ok. Acknowledged commits found: {len(promises) - len(missing):,} of {len(promises):,}.")
+
+
+def on_replica(places: Places) -> list[Path]:
+    """The files of the replica."""
+    return list(places.replica.rglob("*.ltx"))
 
 
 def promised(places: Places) -> list[int]:
