@@ -8,7 +8,7 @@ from pathlib import Path
 
 from litestreamd.basics.errors import UsageError
 from litestreamd.config import nodes
-from litestreamd.config.collisions import check_collisions
+from litestreamd.config.collisions import find_collisions
 from litestreamd.config.compose import compose
 from litestreamd.config.databases import DatabaseReader
 from litestreamd.config.faults import Faults, shown
@@ -35,7 +35,8 @@ def check_config(data: bytes, source: Path, environment: Mapping[str, str], expa
     reading = Reading(faults, environment if expand_env else None)
     top = Section(_top(data, faults), Place.GLOBAL, reading)
     databases = DatabaseReader(reading, environment, top).read_all(top)
-    check_collisions(databases, source, faults)
+    for mark, sentence in find_collisions(databases, source):
+        faults.add(mark, sentence)
     config = Config(
         databases=tuple(database.settings for database in databases),
         source=source,

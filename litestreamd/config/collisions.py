@@ -1,90 +1,95 @@
 """Places that must not meet: one database twice, two replicas in one folder, a replica in local state.
 
-In: all databases of a configuration with their places. Out: faults at the later of the two.
+In: all databases of a configuration with their places. Out: sentences, each with the place of the later of the two.
 Two databases in one replica folder would overwrite the meaning of each other's TXIDs, so that neither
 could be restored. Paths are compared with symbolic links followed.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from litestreamd.config.databases import PlacedDatabase
-from litestreamd.config.faults import Faults
 from litestreamd.config.nodes import Mark
 from litestreamd.database.state_paths import state_directory
+
+Collision = tuple[Mark, str]
 
 
 @dataclass(frozen=True, slots=True)
 class _Owner:
-    """Whose a folder is, and where the file says so."""
+    """Whose a folder is, and where the file says so (line 0: on the command line)."""
 
     database: Path
     mark: Mark
 
+    def line(self, word: str = "") -> str:
+        """` (line 7)`; nothing for the command line."""
+        return f" ({word}line {self.mark.line})" if self.mark.line else ""
 
-def check_collisions(databases: Iterable[PlacedDatabase], source: Path | None, faults: Faults) -> None:
-    """Note a fault for every collision. `source` is the configuration's path: it decides where state lives."""
-    databases = list(databases)
-    paths: dict[Path, _Owner] = {}
-    states: dict[Path, _Owner] = {}
+
+_Owners = dict[Path, _Owner]
+
+
+def find_collisions(databases: Sequence[PlacedDatabase], source: Path | None) -> Iterator[Collision]:
+    """Every collision once. `source` is the configuration's path: it decides where state lives."""
+    paths: _Owners = {}
+    states: _Owners = {}
     for database in databases:
         owner = _Owner(database.settings.path, database.mark)
         real = _real(owner.database)
         if real in paths:
-            faults.add(owner.mark, f"the database {owner.database} was given before, on line {paths[real].mark.line}")
+            yield owner.mark, f"the database {owner.database} was given before{paths[real].line()}"
             continue
         paths[real] = owner
         try:
             state = state_directory(owner.database, database.settings.meta_path, source)
         except (OSError, RuntimeError):
-            faults.add(owner.mark, f"symbolic links lead in a circle at {owner.database}")
+            yield owner.mark, f"symbolic links lead in a circle at {owner.database}"
         else:
             states[_real(state)] = owner
-    _check_roots(databases, paths, states, faults)
-
-
-def _check_roots(
-    databases: list[PlacedDatabase], paths: dict[Path, _Owner], states: dict[Path, _Owner], faults: Faults
-) -> None:
-    """Hold every replica's folder against databases, state and the folders of all other replicas."""
-    roots: dict[Path, _Owner] = {}
+    roots: _Owners = {}
     for database in databases:
         for replica in database.replicas:
             owner = _Owner(database.settings.path, replica.mark)
             root = _real(Path(replica.spec.path))
-            fault = _fault_of(root, owner, roots, paths, states)
-            if fault is not None:
-                faults.add(owner.mark, fault)
+            sentence = _misplaced(root, paths, states) or _shared(root, owner, roots.get(root))
+            if sentence:
+                yield owner.mark, sentence
             roots.setdefault(root, owner)
-    for root, owner in roots.items():
-        outer = next((parent for parent in root.parents if parent in roots), None)
-        if outer is not None:
-            later, earlier = sorted((owner.mark, roots[outer].mark), reverse=True)
-            faults.add(
-                later, f"the replica folder {root} lies inside the replica folder {outer} (see line {earlier.line})"
-            )
+    yield from _nested(roots)
 
 
-def _fault_of(
-    root: Path, owner: _Owner, roots: dict[Path, _Owner], paths: dict[Path, _Owner], states: dict[Path, _Owner]
-) -> str | None:
-    """Why this folder cannot be a replica's; nesting of replicas is looked at when all are known."""
+def _misplaced(root: Path, paths: _Owners, states: _Owners) -> str | None:
+    """A replica in a database file or in local state."""
     for place in (root, *root.parents):
         if place in paths:
             return f"the replica folder {root} is, or lies in, the database file {place}"
         if place in states:
             return f"the replica folder {root} lies in the local state of {states[place].database} ({place})"
-    other = roots.get(root)
+    return None
+
+
+def _shared(root: Path, owner: _Owner, other: _Owner | None) -> str | None:
+    """Two replicas in one folder."""
     if other is None:
         return None
     if other.database == owner.database:
-        return f"another replica of this database has the folder {root} too (line {other.mark.line})"
+        return f"another replica of this database has the folder {root} too{other.line()}"
     return (
-        f"the folder {root} is already the replica of {other.database} (line {other.mark.line}):"
+        f"the folder {root} is already the replica of {other.database}{other.line()}:"
         " two databases in one folder would ruin each other's history"
     )
+
+
+def _nested(roots: _Owners) -> Iterator[Collision]:
+    """A replica's folder inside another's."""
+    for root, owner in roots.items():
+        outer = next((parent for parent in root.parents if parent in roots), None)
+        if outer is not None:
+            earlier, later = sorted((owner, roots[outer]), key=lambda one: one.mark)
+            yield later.mark, f"the replica folder {root} lies inside the replica folder {outer}{earlier.line('see ')}"
 
 
 def _real(path: Path) -> Path:

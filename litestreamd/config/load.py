@@ -8,10 +8,16 @@ from pathlib import Path
 
 from litestreamd.basics.errors import ConfigError, RightsError, UsageError
 from litestreamd.config.check import check_config, logging_level
+from litestreamd.config.collisions import find_collisions
+from litestreamd.config.databases import PlacedDatabase
 from litestreamd.config.events import MAX_BYTES
 from litestreamd.config.model import Config, DatabaseSettings, LoggingSettings
+from litestreamd.config.nodes import Mark
 from litestreamd.config.places import absolute, database_path, file_root
+from litestreamd.config.replicas import PlacedReplica
 from litestreamd.replica.port import ReplicaSpec
+
+_COMMAND_LINE = Mark(0, 0)
 
 
 def load_config(path: Path, environment: Mapping[str, str], expand_env: bool = True) -> Config:
@@ -41,6 +47,9 @@ def config_from_urls(database: str, urls: Sequence[str], environment: Mapping[st
     names = ("file", *(f"file-{number}" for number in range(2, len(urls) + 1)))
     replicas = tuple(replica_from_url(url, environment, name) for url, name in zip(urls, names, strict=False))
     settings = DatabaseSettings(path=path, replicas=replicas)
+    placed = PlacedDatabase(settings, _COMMAND_LINE, tuple(PlacedReplica(spec, _COMMAND_LINE) for spec in replicas))
+    for _, sentence in find_collisions([placed], None):
+        raise UsageError(sentence)
     return Config(databases=(settings,), logging=LoggingSettings(level=logging_level(environment)))
 
 

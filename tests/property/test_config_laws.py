@@ -66,23 +66,25 @@ def judge(data: bytes) -> None:
 
 
 @given(st.binary(max_size=200))
+@settings(deadline=None)
 def test_random_bytes(data: bytes) -> None:
     judge(data)
 
 
 @given(st.text(max_size=200))
+@settings(deadline=None)
 def test_random_text(text: str) -> None:
     judge(text.encode("utf-8", "surrogatepass"))
 
 
 @given(TOKENS)
-@settings(max_examples=400)
+@settings(deadline=None, max_examples=400)
 def test_pieces_of_yaml(text: str) -> None:
     judge(text.encode())
 
 
 @given(TREES)
-@settings(max_examples=200)
+@settings(deadline=None, max_examples=200)
 def test_well_formed_yaml_of_any_shape(tree: object) -> None:
     judge(yaml.safe_dump(tree, allow_unicode=True).encode("utf-8", "surrogatepass"))
 
@@ -95,7 +97,7 @@ def flow(tree: object) -> str:
 
 
 @given(st.lists(st.dictionaries(NAMES, TREES, max_size=5), max_size=3))
-@settings(max_examples=200)
+@settings(deadline=None, max_examples=200)
 def test_entries_of_any_shape(entries: list[object]) -> None:
     judge(f"dbs: {flow(entries)}\n".encode("utf-8", "surrogatepass"))
 
@@ -112,6 +114,7 @@ def test_long_runs_are_judged_soon(unit: bytes) -> None:
     st.text(alphabet=st.sampled_from("$!{}*&'\"ab:%@ "), max_size=6),
     st.sampled_from(["password", "sas-token", "wrong"]),
 )
+@settings(deadline=None)
 def test_a_secret_is_never_repeated(around: str, key: str) -> None:
     text = f"dbs:\n  - path: /data/a.db\n    replica: {{path: /b, {key}: {around}{SECRET}{around}}}\n"
     try:
@@ -122,17 +125,20 @@ def test_a_secret_is_never_repeated(around: str, key: str) -> None:
 
 
 @given(st.text())
+@settings(deadline=None)
 def test_doubling_every_dollar_keeps_a_text(text: str) -> None:
     assert expand(text.replace("$", "$$"), {}) == (text, [])
 
 
 @given(st.dictionaries(st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,5}", fullmatch=True), st.text("ab$\n{}", max_size=5)))
+@settings(deadline=None)
 def test_a_variable_is_replaced_once_and_whole(environment: dict[str, str]) -> None:
     written = "-".join(f"${{{name}}}" for name in environment)
     assert expand(written, environment) == ("-".join(environment.values()), [])
 
 
 @given(st.text(alphabet="${}aA_1 -"))
+@settings(deadline=None)
 def test_an_expansion_is_a_text_or_a_mistake(text: str) -> None:
     expanded, mistakes = expand(text, {"a": "1"})
     assert mistakes or "$" not in expanded or "$$" in text

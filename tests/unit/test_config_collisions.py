@@ -42,7 +42,7 @@ def test_neighbors_are_fine() -> None:
 
 def test_a_database_given_twice(folder: Path) -> None:
     text = two("/backup/a", "/backup/b", f"{folder}/data/x.db", f"{folder}/link/x.db")
-    assert lines(text) == [f"3:12: the database {folder}/link/x.db was given before, on line 2"]
+    assert lines(text) == [f"3:12: the database {folder}/link/x.db was given before (line 2)"]
 
 
 def test_two_databases_in_one_folder(folder: Path) -> None:

@@ -66,6 +66,20 @@ def test_a_bad_command_line_is_a_usage_error(database: str, url: str, sentence: 
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("urls", "sentence"),
+    [
+        (["/b", "file:///b/"], "another replica of this database has the folder /b too"),
+        (["/b", "/b/c"], "the replica folder /b/c lies inside the replica folder /b"),
+        (["/data/app.db"], "the replica folder /data/app.db is, or lies in, the database file /data/app.db"),
+    ],
+)
+def test_places_that_meet_on_the_command_line(urls: list[str], sentence: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        config_from_urls("/data/app.db", urls, {})
+    assert str(caught.value) == sentence
+
+
 def test_a_bad_log_level_in_the_environment_is_told() -> None:
     with pytest.raises(UsageError, match="LOG_LEVEL in the environment: 'loud' is not one of debug"):
         config_from_urls("/a", ["/b"], {"LOG_LEVEL": "loud"})
