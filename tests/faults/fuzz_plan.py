@@ -95,7 +95,7 @@ def crash_plan(name: str, passing: int, seed: int) -> RoundPlan:
     """A round in which every crash point is passed soon: steady work, eager checkpoints, two replicas."""
     deeds = (*EVERYDAY, *OWN_CHECKPOINTS, *REBUILDING)
     busy = Habits(library=NEW, cache_pages=40, autocheckpoint=0, deeds=deeds, bulk_rows=100, pause_ms=2)
-    quiet = Habits(library=STOCK, autocheckpoint=1000, deeds=("insert", "update"), pause_ms=5)
+    quiet = Habits(library=NEW, autocheckpoint=1000, deeds=("insert", "update"), pause_ms=5)
     return RoundPlan(
         seed=seed,
         page_size=1024,
