@@ -19,6 +19,7 @@ from litestreamd.daemon.log import LOGGER, log_event
 from litestreamd.daemon.scheduler import Scheduler, Task
 from litestreamd.daemon.watch import Watcher
 from litestreamd.database.state_paths import state_directory
+from litestreamd.jobs.events import Event, Problem
 from litestreamd.jobs.replicate import Replication, Settings
 from litestreamd.plan.checkpoint import Limits
 from litestreamd.replica.build import build_replica
@@ -46,14 +47,15 @@ class Supervisor:
     def __init__(self, config: Config, take_over: bool = False) -> None:
         self._config = config
         self._stop = threading.Event()
-        self._bug: BaseException | None = None
+        self._failure: BaseException | None = None
         self._watcher = Watcher(self._signal, self._watch_limited)
         self._scheduler = Scheduler(_workers(len(config.databases)), self._arm, self._crashed)
         node_id = int.from_bytes(os.urandom(8), "big")
         self._replications = [self._replication(settings, node_id, take_over) for settings in config.databases]
 
     def replicate(self) -> ExitCode:
-        """Run until SIGTERM or SIGINT, then bring everything to the replicas and go. A bug in a task is raised."""
+        """Run until SIGTERM or SIGINT, then bring everything to the replicas and go. A bug in a task is raised,
+        and BusyError when another daemon has all the databases."""
         _raise_descriptor_limit()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop.set())
@@ -66,8 +68,8 @@ class Supervisor:
         self._stop.wait()
         self._scheduler.stop()
         self._watcher.stop()
-        if self._bug is not None:
-            raise self._bug
+        if self._failure is not None:
+            raise self._failure
         return self._finish()
 
     def _finish(self) -> ExitCode:
@@ -95,7 +97,7 @@ class Supervisor:
             ),
             replicas,
             SystemClock(),
-            log_event,
+            self._observe,
             self._signal,
         )
 
@@ -113,8 +115,16 @@ class Supervisor:
         )  # fmt: skip
 
     def _crashed(self, error: BaseException) -> None:
-        self._bug = error
+        self._failure = error
         self._stop.set()
+
+    def _observe(self, event: Event) -> None:
+        log_event(event)
+        refusals = [replication.refused for replication in self._replications]
+        if isinstance(event, Problem) and refusals and all(refusals):
+            # Nothing is left to do here: another daemon does it all.
+            self._failure = refusals[0]
+            self._stop.set()
 
 
 def _finish_one(replication: Replication, deadline: float) -> bool:

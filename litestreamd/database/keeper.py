@@ -93,17 +93,23 @@ class Keeper:
         passing("checkpoint.truncated")
         return work.seen(self._live.header())
 
-    def heal(self, now_ms: int) -> bool:
+    def heal(self, now_ms: int) -> tuple[list[Taken], bool]:
         """Get rid of a WAL whose checksum chain is broken, before a crash makes SQLite stop its recovery there.
 
-        Backfilling alone does not help: a recovery would lay the older frames over the newer pages.
+        Backfilling alone does not help: a recovery would lay the older frames over the newer pages. Out: what was
+        captured on the way, and whether the chain is gone.
         """
+        taken: list[Taken] = []
         for _ in range(HEAL_TRIES):
             work = self.checkpoint(now_ms)
-            if work.complete and self.truncate(now_ms).truncated:
-                self._capture.broken_chain = False
-                return True
-        return False
+            taken += work.taken
+            if work.complete:
+                cut = self.truncate(now_ms)
+                taken += cut.taken
+                if cut.truncated:
+                    self._capture.broken_chain = False
+                    return taken, True
+        return taken, False
 
     def _checkpoint_locked(self, now_ms: int, work: Work) -> None:
         guard = self._live.guard

@@ -34,6 +34,10 @@ class Absent(EnvironmentFault):
     """There is no database yet: no file, or an empty one. Not a fault: we wait for it."""
 
 
+class AlreadyReplicated(BusyError):
+    """Another daemon has this database."""
+
+
 class LiveDatabase:
     """One opened database. No I/O before `open`; after `close` it can be opened again."""
 
@@ -142,7 +146,7 @@ class LiveDatabase:
         holder = locks.claim(self.fd)
         if holder is not None:
             who = f"process {holder}" if holder else "another process"
-            raise BusyError(f"{self.path} is already replicated by {who}: one daemon per database.")
+            raise AlreadyReplicated(f"{self.path} is already replicated by {who}: one daemon per database.")
 
     def _file_header(self) -> FileHeader:
         head = os.pread(self.fd, 100, 0)

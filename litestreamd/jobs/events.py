@@ -43,7 +43,6 @@ class Captured(Event):
     pages: int
     frames: int
     size: int
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,6 @@ class Compared(Event):
 
     reason: str
     changed: int
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,9 @@ class _Filling:
 
     def _write_pages(self, numbers: Sequence[int], images: Sequence[bytes]) -> None:
         """Write pages, each run of consecutive numbers at once."""
+        if numbers and numbers[-1] - numbers[0] == len(numbers) - 1:
+            self._draft.write(images, (numbers[0] - 1) * self._page_size)
+            return
         start = 0
         for at in range(1, len(numbers) + 1):
             if at == len(numbers) or numbers[at] != numbers[at - 1] + 1:
@@ -146,6 +149,9 @@ class _Filling:
 
 def _stretches(share: Share, piece: Piece) -> Iterator[tuple[int, int]]:
     """The frames [first, last) of a piece that lie one behind the other in the file."""
+    if sum(share.lengths[piece.first : piece.last]) == piece.length:
+        yield piece.first, piece.last
+        return
     first = piece.first
     for at in range(piece.first + 1, piece.last + 1):
         if at == piece.last or share.offsets[at] != share.offsets[at - 1] + share.lengths[at - 1]:

@@ -141,9 +141,9 @@ class Line:
             self._saved = cursor
 
     def close(self) -> None:
-        """After the last push: remember where we are, and tell others that we stopped cleanly."""
-        self.save()
+        """After the last push: remember where we are, and tell others that we stopped cleanly. Errors of the port."""
         self._drop_image()
+        self.save()
         if self._epoch is not None and self.error is None:
             close_epoch(self.replica, self._epoch)
 

@@ -1,0 +1,161 @@
+"""The replicas of one database as seen from its capture: who is ours, who needs an image, who has what.
+
+In: lines that listed their roots, the capture. Out: a head on the very first start, admissions, images, and how far
+every replica is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from litestreamd.basics.clock import Clock
+from litestreamd.basics.crash_points import passing
+from litestreamd.basics.errors import LitestreamdError
+from litestreamd.database.capture import Capture, Taken
+from litestreamd.database.guard import Pin
+from litestreamd.database.image import Image
+from litestreamd.database.restored_from import load_restored_from
+from litestreamd.jobs.admit import Admission, Proofs, admit
+from litestreamd.jobs.begin import adopt_root, begin
+from litestreamd.jobs.events import Joined, Observer
+from litestreamd.jobs.image import PreparedImage
+from litestreamd.jobs.ship import Line, Stage
+from litestreamd.replica.port import Replica
+from litestreamd.replica.writers import Writer
+
+SETTLE_ENTRIES = 64
+
+
+class Lines:
+    """All lines of one database. Called by the capture's thread; the lines themselves run in others."""
+
+    def __init__(
+        self,
+        capture: Capture,
+        replicas: list[Replica],
+        state: Path,
+        writer: Writer,
+        take_over: bool,
+        clock: Clock,
+        observe: Observer,
+        signal: Callable[[object], None],
+        news: Callable[[], None],
+    ) -> None:
+        self._capture = capture
+        self._name = str(capture.live.path)
+        self._folder = state
+        self._writer = writer
+        self._take_over = take_over
+        self._clock = clock
+        self._observe = observe
+        self._signal = signal
+        self.each = [
+            Line(self._name, replica, capture.state.spool, state / "replicas", observe, news) for replica in replicas
+        ]
+
+    def begin(self) -> bool:
+        """The very first start: what the replicas hold decides. False while none of them has answered."""
+        if any(line.stage is Stage.LOOKING and line.error is None for line in self.each):
+            return False
+        arrived = [line for line in self.each if line.stage is Stage.ARRIVED]
+        if not arrived:
+            return False
+        image = begin(self._capture, arrived, self._proofs(), self._clock.now_ms())
+        if image is not None:
+            self.admit()
+            self._hand_out(image)
+        return True
+
+    def admit(self) -> None:
+        """Decide about every line that has listed its root."""
+        for line in self.each:
+            if line.stage is not Stage.ARRIVED:
+                continue
+            try:
+                self._admit(line, admit(line, self._capture.state, self._proofs(), self._clock.now_ms()))
+            except LitestreamdError as error:
+                line.refuse(error)
+            self._signal(line)
+
+    def give_images(self, told: Callable[[list[Taken]], None]) -> None:
+        """Prepare what lines wait for; what was captured on the way is `told`."""
+        for line in self.each:
+            if line.awaits_image and line.stage is Stage.ADMITTED:
+                line.give_image(self._prepare(told))
+                self._signal(line)
+
+    def need_images(self, reason: str) -> None:
+        """None of them can be continued page by page."""
+        for line in self.each:
+            line.needs_image = reason
+
+    def wake(self) -> None:
+        """There is something to ship."""
+        for line in self.each:
+            self._signal(line)
+
+    def behind(self, txid: int) -> tuple[tuple[str, int], ...]:
+        """(replica, TXIDs it lacks) of those that do not have everything up to `txid`."""
+        return tuple((line.replica.name, txid - line.cursor) for line in self.each if not line.complete(txid))
+
+    def settle(self) -> None:
+        """Let spool entries go that every replica has, once page hashes and cursors are durable beyond them."""
+        state = self._capture.state
+        through = min(line.cursor if line.complete(line.cursor) else 0 for line in self.each)
+        first = next(iter(state.spool.entries()), None)
+        if first is None or first.txid > through:
+            # Nothing may go; but a crash should not have to bring too many entries forward.
+            if self._capture.head.txid > state.settled_txid + SETTLE_ENTRIES:
+                state.settle()
+            return
+        state.settle()
+        for line in self.each:
+            line.save()
+        passing("settle.cursors-written")
+        state.spool.trim(min(through, state.settled_txid))
+        passing("settle.spool-trimmed")
+
+    def close(self) -> None:
+        """Tell the replicas that we stopped cleanly."""
+        for line in self.each:
+            line.close()
+
+    def _proofs(self) -> Proofs:
+        return Proofs(restored=load_restored_from(self._folder), take_over=self._take_over)
+
+    def _admit(self, line: Line, admission: Admission) -> None:
+        if admission.ahead:
+            adopt_root(self._capture, line, restorable=admission.image is None)
+            for other in self.each:
+                if other is not line and other.stage is Stage.ADMITTED:
+                    other.needs_image = "the line of TXIDs moved on"
+        line.admit(admission.cursor, self._writer, admission.image)
+        self._observe(Joined(self._name, line.replica.name, admission.cursor, admission.why))
+
+    def _hand_out(self, image: PreparedImage) -> None:
+        """The image of the first start goes to the first line that needs one; others get later ones."""
+        receiver = next((line for line in self.each if line.stage is Stage.ADMITTED and line.needs_image), None)
+        if receiver is None:
+            image.close()
+        else:
+            receiver.give_image(image)
+            self._signal(receiver)
+
+    def _prepare(self, told: Callable[[list[Taken]], None]) -> PreparedImage:
+        """Pin a snapshot and bring the head to exactly that; make sure the spool has a level-0 file at or after it."""
+        capture, live = self._capture, self._capture.live
+        pin = Pin(live.path, 1.0)
+        try:
+            header, now_ms = live.header(), self._clock.now_ms()
+            told(capture.take(header, now_ms))
+            head = capture.head
+            first = head.txid
+            if capture.state.spool.get(first) is None:
+                taken = capture.stamp(live.header(), now_ms)
+                told([taken])
+                first = taken.txid
+            return PreparedImage(head, first, pin, Image(live, header))
+        except BaseException:
+            pin.close()
+            raise

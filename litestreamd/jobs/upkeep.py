@@ -1,0 +1,95 @@
+"""The WAL kept short and the files looked after, at moments when nothing waits to be captured.
+
+In: the open database with its keeper, and how long it has been quiet. Out: new TXIDs that the work brought along.
+"""
+
+from litestreamd.basics.clock import Clock
+from litestreamd.basics.errors import EnvironmentFault
+from litestreamd.database.capture import Capture, Taken
+from litestreamd.database.keeper import Keeper, Work
+from litestreamd.jobs.events import ChainHealed, Checkpointed, CheckpointLimited, Observer
+from litestreamd.plan.checkpoint import Checkpoint, Limits, due
+from litestreamd.wal.frames import frame_size
+
+AUDIT_S = 5.0
+ABANDONED_S = 10.0
+RETRY_S = 1.0
+
+
+class Replaced(EnvironmentFault):
+    """The files behind the paths, or our locks on them, are not what we opened."""
+
+
+class Upkeep:
+    """One per open database, like its keeper."""
+
+    def __init__(self, keeper: Keeper, capture: Capture, limits: Limits, clock: Clock, observe: Observer) -> None:
+        self._keeper = keeper
+        self._capture = capture
+        self._live = capture.live
+        self._name = str(capture.live.path)
+        self._limits = limits
+        self._clock = clock
+        self._observe = observe
+        self._audited_at = clock.monotonic()
+        self._checkpoint_at = 0.0
+        self._others_at = clock.monotonic()
+        self._limited = False
+
+    def audit(self) -> None:
+        """Every few seconds: are these still the files we hold, and are our locks really there? Raises Replaced."""
+        now = self._clock.monotonic()
+        if now - self._audited_at < AUDIT_S:
+            return
+        self._audited_at = now
+        if not self._live.same_files():
+            raise Replaced(f"{self._name} was replaced by another file: it is opened anew and compared")
+        if not self._live.locks_held():
+            raise Replaced(f"our locks on {self._name} are gone: it is opened anew and compared")
+
+    def checkpoint(self, quiet_s: float) -> list[Taken]:
+        """Checkpoint if it is due; heal a broken chain at once. Out: what was captured meanwhile."""
+        if self._clock.monotonic() < self._checkpoint_at:
+            return []
+        if self._capture.broken_chain:
+            return self._heal()
+        above_zero = not self._keeper.may_stand_on_zero
+        match due(self._live.header(), self._wal_frames(), quiet_s, above_zero, self._limits):
+            case Checkpoint.RUN:
+                return self._told(self._keeper.checkpoint(self._clock.now_ms()))
+            case Checkpoint.TRUNCATE:
+                return self._told(self._keeper.truncate(self._clock.now_ms()))
+            case Checkpoint.NONE:
+                return []
+
+    def leave_in_one_file(self, quiet_s: float) -> list[Taken]:
+        """When nobody else has the database open, bring all of it into the database file: while we hold it open, the
+        application's last close does not, and somebody may copy just that file."""
+        now = self._clock.monotonic()
+        if quiet_s < ABANDONED_S or now - self._others_at < ABANDONED_S or not self._wal_frames():
+            return []
+        self._others_at = now
+        if self._live.used_by_others():
+            return []
+        now_ms = self._clock.now_ms()
+        return self._told(self._keeper.checkpoint(now_ms)) + self._told(self._keeper.truncate(now_ms))
+
+    def _heal(self) -> list[Taken]:
+        work, healed = self._keeper.heal(self._clock.now_ms())
+        self._observe(ChainHealed(self._name, healed))
+        if not healed:
+            self._checkpoint_at = self._clock.monotonic() + RETRY_S
+        return work
+
+    def _told(self, work: Work) -> list[Taken]:
+        if work.complete:
+            self._observe(Checkpointed(self._name, work.frames, work.lock_seconds, work.truncated))
+        else:
+            self._checkpoint_at = self._clock.monotonic() + RETRY_S
+            if not self._limited:
+                self._observe(CheckpointLimited(self._name, work.frames, work.backfilled))
+        self._limited = not work.complete
+        return work.taken
+
+    def _wal_frames(self) -> int:
+        return self._live.wal_size() // frame_size(self._live.page_size)
