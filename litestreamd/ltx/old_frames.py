@@ -29,7 +29,7 @@ def frame_length(view: memoryview, page_size: int) -> int:
     magic: int
     flags: int
     magic, flags, _ = _START.unpack_from(view)
-    if magic != _MAGIC or flags >> 6 != 1:
+    if magic != _MAGIC:
         raise Malformed("a page without a size does not start with an LZ4 frame")
     has_dictionary, has_checksum, has_size, block_checksums = (flags >> bit & 1 for bit in (0, 2, 3, 4))
     position += 8 * has_size + 4 * has_dictionary
@@ -48,11 +48,10 @@ def frame_length(view: memoryview, page_size: int) -> int:
 
 def expand_frame(frame: memoryview, number: int, page_size: int) -> bytes:
     """The page in one whole frame. Raises Malformed; never produces more than a page and a byte."""
-    decompressor = LZ4FrameDecompressor()
     try:
-        image: bytes = decompressor.decompress(frame, max_length=page_size + 1)
+        image: bytes = LZ4FrameDecompressor().decompress(frame, max_length=page_size + 1)
     except RuntimeError:
         raise Malformed(f"page {number} does not decompress") from None
-    if len(image) != page_size or not decompressor.eof:
+    if len(image) != page_size:
         raise Malformed(f"page {number} does not expand to exactly {page_size} bytes")
     return image

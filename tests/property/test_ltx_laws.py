@@ -25,6 +25,7 @@ laws = partial(settings, deadline=None, suppress_health_check=[HealthCheck.too_s
 u32, u64 = st.integers(0, (1 << 32) - 1), st.integers(0, (1 << 64) - 1)
 checksums = st.integers(FLAG, (1 << 64) - 1)
 Maker = Callable[[int, bytes], Frame]
+MAKERS: tuple[Maker, ...] = (block_frame, old_frame)
 page_sizes = st.sampled_from([1 << bit for bit in range(9, 17)])
 
 
@@ -128,7 +129,7 @@ def test_the_encoder_writes_the_book(file: tuple[Header, list[tuple[int, bytes]]
 @given(files(), st.data())
 def test_encodings_may_be_mixed(file: tuple[Header, list[tuple[int, bytes]]], data: st.DataObject) -> None:
     header, pages = file
-    makers: list[Maker] = [data.draw(st.sampled_from([block_frame, old_frame])) for _ in pages]
+    makers = [data.draw(st.sampled_from(MAKERS)) for _ in pages]
     encoded = raw_file(header.encode(), [make(*page) for make, page in zip(makers, pages, strict=True)])
     assert decode(encoded, data.draw(st.integers(1, 5000))).pages == pages
 

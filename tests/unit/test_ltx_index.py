@@ -1,5 +1,7 @@
 """The page index: written in its shortest form, read back strictly, found from the end of a file."""
 
+import tracemalloc
+
 import pytest
 
 from litestreamd.ltx.errors import LtxError, Malformed, Truncated
@@ -33,6 +35,16 @@ def test_a_column(start: int, step: int) -> None:
     values = list(range(start, start + 500 * step, step))
     assert list(encode_column(values, values[0], values[-1])) == [varint(value) for value in values]
     assert decode_column([varint(value) for value in values]) == values
+
+
+def test_a_wide_column_takes_no_table_of_what_lies_between() -> None:
+    values = [1 << 14, (1 << 32) - 1]
+    encode_varint(values[0])  # makes the tables that all columns share
+    tracemalloc.start()
+    assert list(encode_column(values, values[0], values[-1])) == [varint(value) for value in values]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100_000
 
 
 def test_splitting_leaves_an_unfinished_number_out() -> None:
@@ -101,6 +113,29 @@ def test_a_long_index_is_read_in_windows() -> None:
 def test_bad_indexes(entries: bytes) -> None:
     with pytest.raises(Malformed):
         parsed(entries)
+
+
+@pytest.mark.parametrize(("length", "allowed"), [(6, False), (7, True), (600, True), (601, False)])
+def test_frame_lengths(length: int, allowed: bool) -> None:
+    """A page of 512 bytes is at most a block of 530 in a frame of 64 more, behind 6 bytes of number and flags."""
+    entries = entry(2, 100, length) + b"\0"
+    if allowed:
+        assert list(parsed(entries, 106 + length).lengths) == [length]
+    else:
+        with pytest.raises(Malformed):
+            parsed(entries, 106 + length)
+
+
+def test_a_snapshot_without_its_last_pages() -> None:
+    snapshot = decode_header(raw_header(min_txid=1, commit=2))
+    whole = [block_frame(number, bytes(512)) for number in (1, 2)]
+    for frames, allowed in ((whole, True), (whole[:1], False), ([], False)):
+        end = 100 + sum(len(frame.head) + len(frame.body) for frame in frames) + 6
+        if allowed:
+            assert list(parse_index(index_of(frames), end, snapshot).numbers) == [1, 2]
+        else:
+            with pytest.raises(Malformed):
+                parse_index(index_of(frames), end, snapshot)
 
 
 def test_an_index_elsewhere_is_refused() -> None:

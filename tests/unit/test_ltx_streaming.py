@@ -84,6 +84,13 @@ class TestReadPages:
             seen.extend(events)
         assert not any(isinstance(event, Trailer) for event in seen)
 
+    def test_no_trailer_when_bytes_follow_in_the_same_chunk(self) -> None:
+        events, seen = Decoder().stream(DATA + b"x"), list[Event]()
+        with pytest.raises(Malformed):
+            seen.extend(events)
+        assert len(seen) == 2
+        assert not any(isinstance(event, Trailer) for event in seen)
+
     def test_errors_of_the_source_pass(self) -> None:
         def broken() -> Iterator[bytes]:
             yield raw_header()

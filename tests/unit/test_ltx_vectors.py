@@ -17,6 +17,7 @@ from tests.support import vectors
 from tests.support.ltx_reading import Content, decode
 
 FILES = {str(path.relative_to(vectors.ROOT)): path for path in vectors.ltx_files()}
+BLOCK_FILES = {name: path for name, path in FILES.items() if path.read_bytes()[104:106] == b"\0\1"}
 RESTORES = [
     pytest.param(name, restore, id=f"{name}-{number}")
     for name in vectors.names("v5-")
@@ -74,13 +75,13 @@ def test_the_index_leads_to_each_page(data: bytes) -> None:
         assert int.from_bytes(data[offset : offset + 4]) == number
 
 
-def test_own_payloads_make_the_same_file(data: bytes) -> None:
-    content, out = decode(data), io.BytesIO()
+@pytest.mark.parametrize("path", BLOCK_FILES.values(), ids=BLOCK_FILES)
+def test_own_payloads_make_the_same_file(path: Path) -> None:
+    data, out = path.read_bytes(), io.BytesIO()
+    content = decode(data)
     index = read_index(data, content)
     spans = zip(index.offsets, index.lengths, strict=True)
     frames = [data[offset : offset + length] for offset, length in spans]
-    if any(frame[4:6] == b"\0\0" for frame in frames):
-        pytest.skip("the older page encoding is read, never written")
     encoder = Encoder(content.header, out.write)
     encoder.add_frames((n, frame[10:], image) for frame, (n, image) in zip(frames, content.pages, strict=True))
     summary = encoder.finish()
@@ -90,8 +91,7 @@ def test_own_payloads_make_the_same_file(data: bytes) -> None:
 
 
 def test_both_encodings_are_among_the_vectors() -> None:
-    flags = {path.read_bytes()[104:106] for path in FILES.values()}
-    assert flags == {b"\0\0", b"\0\1"}
+    assert 0 < len(BLOCK_FILES) < len(FILES)
 
 
 @pytest.mark.parametrize(("name", "restore"), RESTORES)
