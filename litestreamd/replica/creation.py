@@ -31,6 +31,7 @@ Link = Callable[[Path, Path], None]
 _TEMPORARY = re.compile(r".+\.[0-9a-f]{16}\.tmp")
 _NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _ABANDONED_S = 60.0
+_RESERVED_S = 2.0
 
 
 def create_file(
@@ -147,17 +148,26 @@ def _rename_reserved(temporary: Path, final: Path, place: str) -> Created:
 @contextmanager
 def _reservation(path: Path, place: str) -> Iterator[None]:
     """Own the name `path`, which nobody else has while the block runs."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        _remove_abandoned(path)
-        raise StoreError(f"{place}: another process is creating {path.stem}; it will be tried again") from None
+    descriptor = _reserve(path, place)
     try:
         _locked(descriptor)
         yield
     finally:
         path.unlink(missing_ok=True)
         os.close(descriptor)
+
+
+def _reserve(path: Path, place: str) -> int:
+    """Create `path`; who has it holds it for a rename only, so it is worth waiting for."""
+    deadline = time.monotonic() + _RESERVED_S
+    while True:
+        try:
+            return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except FileExistsError:
+            _remove_abandoned(path)
+        if time.monotonic() > deadline:
+            raise StoreError(f"{place}: another process is creating {path.stem}; it will be tried again")
+        time.sleep(0.005)
 
 
 def _remove_abandoned(path: Path) -> None:

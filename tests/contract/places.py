@@ -1,0 +1,79 @@
+"""The back ends that the contract suite is run against; a new one is added here and nowhere else.
+
+In: a kind and a folder of the test's own. Out: replicas on one and the same place, for this process and for others.
+"""
+
+import errno
+from pathlib import Path
+from typing import Protocol
+
+from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.port import Fence, Replica
+
+
+class Place(Protocol):
+    """Somewhere a replica can lie. `kind` and `where` tell another process how to reach it (see `place`)."""
+
+    kind: str
+    where: str
+    fence: Fence
+
+    def replica(self) -> Replica:
+        """A new replica object on this place."""
+
+    def lost(self) -> Replica:
+        """A replica on a place that is not there (not mounted, no such bucket)."""
+
+    def plant(self, key: str, data: bytes) -> None:
+        """Put a foreign object beside ours, past the port."""
+
+    def keys(self) -> set[str]:
+        """The names of everything at the place, past the port."""
+
+
+class FolderPlace:
+    """A folder of a disk with hard links."""
+
+    kind = "folder"
+    fence = Fence.STRONG
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        self._root = Path(where) / "replica"
+
+    def replica(self) -> Replica:
+        return FolderReplica(self._root, "file")
+
+    def lost(self) -> Replica:
+        return FolderReplica(Path(self.where) / "unmounted" / "replica", "file")
+
+    def plant(self, key: str, data: bytes) -> None:
+        path = self._root / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+    def keys(self) -> set[str]:
+        return {path.relative_to(self._root).as_posix() for path in self._root.rglob("*") if path.is_file()}
+
+
+class WeakFolderPlace(FolderPlace):
+    """A folder on a file system without hard links, as vfat answers link()."""
+
+    kind = "weak-folder"
+    fence = Fence.WEAK
+
+    def replica(self) -> Replica:
+        return FolderReplica(self._root, "file", link=no_hard_links)
+
+
+def no_hard_links(source: Path, target: Path) -> None:
+    """link() as vfat does it."""
+    raise OSError(errno.EPERM, "Operation not permitted", str(source), None, str(target))
+
+
+PLACES = {each.kind: each for each in (FolderPlace, WeakFolderPlace)}
+
+
+def place(kind: str, where: str) -> Place:
+    """The place that another process means."""
+    return PLACES[kind](where)
