@@ -5,7 +5,10 @@ guard (such frames are immutable). Out: batches that end at a commit, each with 
 Promise: memory grows with the distinct pages of one batch, never with the pages' bytes.
 """
 
+from __future__ import annotations
+
 import os
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -36,10 +39,11 @@ class Batch:
     newest: dict[int, int] = field(default_factory=dict)
     shrinks: list[tuple[int, int]] = field(default_factory=list)
 
-    def pages(self, page_size: int) -> list[tuple[int, int]]:
-        """Ascending (page number, frame) of the pages that exist after the batch, the lock page left out."""
+    def pages(self, page_size: int) -> tuple[array[int], array[int]]:
+        """Page numbers that exist after the batch, ascending, the lock page left out; and the frame of each."""
         lock = lock_page(page_size)
-        return sorted((pgno, frame) for pgno, frame in self.newest.items() if pgno <= self.commit and pgno != lock)
+        pgnos = array("I", sorted(pgno for pgno in self.newest if pgno <= self.commit and pgno != lock))
+        return pgnos, array("I", map(self.newest.__getitem__, pgnos))
 
     def doubtful(self, page_size: int) -> list[int]:
         """Pages of the final size whose content the batch's frames alone do not decide.

@@ -6,7 +6,10 @@ generation whose count of transactions does not match, an unknown past, an unrea
 every page with its hash, which is always right and costs only reading.
 """
 
+from __future__ import annotations
+
 import os
+from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -16,7 +19,7 @@ from litestreamd.database.captured import CapturedState, Move
 from litestreamd.database.image import Image, position_at
 from litestreamd.database.ledger import Head
 from litestreamd.database.live import LiveDatabase
-from litestreamd.database.resume import resume, wal_header_matches
+from litestreamd.database.resume import check_chain, resume, wal_header_matches
 from litestreamd.plan.position import Compare, Frames, Position, Still, audit, next_step
 from litestreamd.wal.checksum import stored
 from litestreamd.wal.header import HEADER_SIZE
@@ -80,16 +83,23 @@ class Capture:
         self.state.replace(checksums, lambda rolled: replace(head, checksum=rolled))
         self._doubt = None if head.continuous else "a replica's history was taken over"
 
-    def resume(self, header: IndexHeader) -> str | None:
-        """After a restart: go on in the WAL if that is proven. Out: None, or why the next `take` compares."""
-        if not self.head.continuous:
-            self._doubt = "the captured state came from a replica"
-            return self._doubt
-        found = resume(self.live, self.head.position, header)
+    def inspect(self, header: IndexHeader) -> str | None:
+        """After opening: verify the WAL from its first frame on, and go on in it if it is proven to follow the head.
+
+        Out: None, or why the next `take` compares (always None without a head).
+        """
+        head = self.state.head
+        check = check_chain(self.live, header, head.position.frame if head else 0)
+        self.broken_chain = check.valid != header.max_frame
+        if head is None:
+            return None
+        found: Position | Compare = Compare("the captured state came from a replica")
+        if head.continuous:
+            found = resume(self.live, head.position, header, check)
         if isinstance(found, Compare):
             self._doubt = found.reason
             return found.reason
-        self.state.reposition(replace(self.head, position=found))
+        self.state.reposition(replace(head, position=found))
         return None
 
     def take(self, header: IndexHeader, now_ms: int) -> list[Taken]:
@@ -154,10 +164,10 @@ class Capture:
     def _take_batch(self, wal_fd: int, batch: Batch, header: IndexHeader, now_ms: int) -> Taken:
         before = self.head.position
         size = before.page_size
-        sources = self._sources(wal_fd, batch, header)
+        pgnos, frames = self._sources(wal_fd, batch, header)
 
         def pages() -> Iterator[tuple[int, bytes]]:
-            for pgno, frame in sources:
+            for pgno, frame in zip(pgnos, frames, strict=True):
                 if frame:
                     yield pgno, read_page(wal_fd, size, frame)
                 else:
@@ -165,21 +175,20 @@ class Capture:
 
         # Two passes over immutable frames instead of one that holds every page: the header, which comes first,
         # carries the checksum that only all pages give.
-        new = [page_checksum(pgno, page) for pgno, page in pages()]
-        step = self.state.step([pgno for pgno, _ in sources], new, batch.commit)
+        step = self.state.step(pgnos, array("Q", (page_checksum(*page) for page in pages())), batch.commit)
         change = (before.change + batch.commits) % (1 << 32)
         position = Position(header.salts, batch.last, batch.checksum, change, size, batch.commit)
         return self._store(Move(step, position, Frames(batch.first, batch.last), now_ms), pages(), None)
 
-    def _sources(self, wal_fd: int, batch: Batch, header: IndexHeader) -> list[tuple[int, int]]:
-        """(page number, frame) in order; frame 0 stands for the database file."""
+    def _sources(self, wal_fd: int, batch: Batch, header: IndexHeader) -> tuple[array[int], array[int]]:
+        """Page numbers in order, and the frame of each; frame 0 stands for the database file."""
         size = self.head.position.page_size
         doubtful = batch.doubtful(size)
-        if not doubtful:
-            return batch.pages(size)
-        # What SQLite itself would read: the newest frame that is not in the database file yet, else the file.
-        frames = newest_frames(wal_fd, size, Frames(header.backfilled + 1, batch.last))
-        return sorted({**dict(batch.pages(size)), **{pgno: frames.get(pgno, 0) for pgno in doubtful}}.items())
+        if doubtful:
+            # What SQLite itself would read: the newest frame that is not in the database file yet, else the file.
+            frames = newest_frames(wal_fd, size, Frames(header.backfilled + 1, batch.last))
+            batch.newest.update((pgno, frames.get(pgno, 0)) for pgno in doubtful)
+        return batch.pages(size)
 
     def _compare(self, header: IndexHeader, now_ms: int, reason: str) -> list[Taken]:
         """Send the pages that differ from their hashes, and those that are gone or new."""

@@ -7,7 +7,7 @@ against the rolling checksum.
 """
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,7 +97,7 @@ class CapturedState:
         for _, run in self._hashes.runs(count):
             yield from run
 
-    def step(self, pgnos: list[int], new: list[int], commit: int) -> Step:
+    def step(self, pgnos: Sequence[int], new: Sequence[int], commit: int) -> Step:
         """The step to the checksums `new` of ascending `pgnos` and a database of `commit` pages."""
         assert self.head is not None
         gone = range(commit + 1, self.head.position.commit + 1)

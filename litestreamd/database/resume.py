@@ -34,6 +34,17 @@ def wal_header_matches(data: bytes, header: IndexHeader) -> bool:
     return isinstance(found, WalHeader) and found.salts == header.salts and found.page_size == header.page_size
 
 
+def check_chain(live: LiveDatabase, header: IndexHeader, after: int) -> ChainCheck:
+    """`verify_chain` of the live WAL."""
+    if not header.max_frame:
+        return ChainCheck(0, 0)
+    wal_fd = live.open_wal()
+    try:
+        return verify_chain(wal_fd, header, after)
+    finally:
+        os.close(wal_fd)
+
+
 def verify_chain(wal_fd: int, header: IndexHeader, after: int) -> ChainCheck:
     """Verify all frames up to max_frame from the first on; count the commits among frames after `after`.
 
@@ -58,20 +69,19 @@ def verify_chain(wal_fd: int, header: IndexHeader, after: int) -> ChainCheck:
     return ChainCheck(number - 1, commits)
 
 
-def resume(live: LiveDatabase, position: Position, header: IndexHeader) -> Position | Compare:
-    """The position with iChange counted anew (a recovery may have reset it), or why not."""
+def resume(live: LiveDatabase, position: Position, header: IndexHeader, check: ChainCheck) -> Position | Compare:
+    """The position with iChange counted anew (a recovery may have reset it), or why not. `check` is of this header."""
     finding = _finding(position, header)
     if finding is not None:
         return Compare(finding)
+    if check.valid != header.max_frame:
+        return Compare("the checksums of the WAL do not verify")
     wal_fd = live.open_wal()
     try:
         if not _holds(wal_fd, position, header):
             return Compare("the last captured frame is not in the WAL any more")
-        check = verify_chain(wal_fd, header, position.frame)
     finally:
         os.close(wal_fd)
-    if check.valid != header.max_frame:
-        return Compare("the checksums of the WAL do not verify")
     if live.header().salts != header.salts:
         return Compare("the WAL was restarted while it was read")
     return replace(position, change=(header.change - check.commits) % (1 << 32))

@@ -230,8 +230,8 @@ class Replication:
             self._observe(WalModeSwitched(self._name))
         self._open_state()
         header, how = self._live.header(), "first start"
+        reason = self._capture.inspect(header)
         if self._state.head is not None:
-            reason = self._capture.resume(header)
             how = f"comparing: {reason}" if reason else "continuing in the WAL"
             # The node id of this incarnation must be on disk before any replica sees it.
             self._state.settle(force=True)

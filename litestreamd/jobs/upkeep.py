@@ -58,7 +58,7 @@ class Upkeep:
             case Checkpoint.RUN:
                 return self._told(self._keeper.checkpoint(self._clock.now_ms()))
             case Checkpoint.TRUNCATE:
-                return self._told(self._keeper.truncate(self._clock.now_ms()))
+                return self._told_cut(self._keeper.truncate(self._clock.now_ms()))
             case Checkpoint.NONE:
                 return []
 
@@ -72,7 +72,7 @@ class Upkeep:
         if self._live.used_by_others():
             return []
         now_ms = self._clock.now_ms()
-        return self._told(self._keeper.checkpoint(now_ms)) + self._told(self._keeper.truncate(now_ms))
+        return self._told(self._keeper.checkpoint(now_ms)) + self._told_cut(self._keeper.truncate(now_ms))
 
     def _heal(self) -> list[Taken]:
         work, healed = self._keeper.heal(self._clock.now_ms())
@@ -89,6 +89,13 @@ class Upkeep:
             if not self._limited:
                 self._observe(CheckpointLimited(self._name, work.frames, work.backfilled))
         self._limited = not work.complete
+        return work.taken
+
+    def _told_cut(self, work: Work) -> list[Taken]:
+        if work.truncated:
+            return self._told(work)
+        # A writer is in the middle of something: no hurry.
+        self._checkpoint_at = self._clock.monotonic() + RETRY_S
         return work.taken
 
     def _wal_frames(self) -> int:
