@@ -28,9 +28,11 @@ PORTION = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class SpoolEntry:
-    """One TXID: sizes in bytes of its LTX file and of the whole entry."""
+    """One TXID: timestamp (ms) and checksum of its LTX file, sizes in bytes of that file and of the whole entry."""
 
     txid: int
+    timestamp_ms: int
+    file_checksum: int
     size: int
     stored: int
 
@@ -78,7 +80,7 @@ class Spool:
                 temporary.unlink(missing_ok=True)
             raise EnvironmentFault(f"The spool {self._folder} cannot be written: {error.strerror}.") from error
         passing("spool.synced")
-        entry = SpoolEntry(txid, size, size + len(tail) + _FOOTER.size)
+        entry = _entry(ledger, size, size + len(tail) + _FOOTER.size)
         self._entries[txid] = entry
         return entry, ledger
 
@@ -100,13 +102,6 @@ class Spool:
                     raise DamagedData(f"{self._path(txid)} became shorter: its disk loses data.")
                 rest -= len(portion)
                 yield portion
-
-    def ledger(self, txid: int) -> Ledger:
-        """The ledger of an entry."""
-        entry = self._entries[txid]
-        with self._path(txid).open("rb") as file:
-            file.seek(entry.size)
-            return decode_ledger(file.read(entry.stored - entry.size - _FOOTER.size))
 
     def trim(self, through: int) -> int:
         """Delete entries up to a TXID. Out: how many. Deleting needs no fsync: an entry that comes back is harmless."""
@@ -145,7 +140,12 @@ class Spool:
         txid = ledger.head.txid
         if self._path(txid) != path:
             raise DamagedData(f"{path} holds TXID {format_txid(txid)}.")
-        return ledger, SpoolEntry(txid, size, stored)
+        return ledger, _entry(ledger, size, stored)
+
+
+def _entry(ledger: Ledger, size: int, stored: int) -> SpoolEntry:
+    head = ledger.head
+    return SpoolEntry(head.txid, head.timestamp_ms, head.file_checksum, size, stored)
 
 
 class _Sink:

@@ -98,8 +98,9 @@ def _own_head(line: Line, state: CapturedState, root: Root) -> Head | None:
         if newest.header.node_id in state.node_ids and state.head is not None and txid > state.head.txid:
             # Ours, from a state directory that went back in time: its own word is all there is, and enough.
             return _head(root)
-        if state.spool.get(txid) is not None and newest.stored.name.min_txid == txid:
-            return Head(txid, state.spool.ledger(txid).head.file_checksum)
+        entry = state.spool.get(txid)
+        if entry is not None and newest.stored.name.min_txid == txid:
+            return Head(txid, entry.file_checksum)
     return remembered.head if remembered else None
 
 

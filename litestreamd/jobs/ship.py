@@ -193,8 +193,7 @@ class Line:
         name = ObjectName(0, entry.txid, entry.txid)
         passing("push.before-create")
         start = time.monotonic()
-        head = self._spool.ledger(entry.txid).head
-        if self._create(name, lambda: self._spool.ltx(entry.txid), head.timestamp_ms) is Created.EXISTS:
+        if self._create(name, lambda: self._spool.ltx(entry.txid), entry.timestamp_ms) is Created.EXISTS:
             self._accept_same_bytes(name, entry)
         passing("push.created")
         self.cursor = entry.txid
@@ -256,8 +255,8 @@ class Line:
 
     def _head_at(self, txid: int) -> RootHead | None:
         """TXID and file checksum of the level-0 file at the cursor."""
-        if self._spool.get(txid) is not None:
-            return RootHead(txid, self._spool.ledger(txid).head.file_checksum)
+        if (entry := self._spool.get(txid)) is not None:
+            return RootHead(txid, entry.file_checksum)
         for known in (self._saved, self.remembered()):
             if known is not None and known.head.txid == txid:
                 return known.head

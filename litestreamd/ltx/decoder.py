@@ -15,7 +15,7 @@ from litestreamd.ltx.header import HEADER_SIZE, Header, decode_header
 from litestreamd.ltx.index import IndexLog
 from litestreamd.ltx.inlet import Inlet
 from litestreamd.ltx.order import PageOrder
-from litestreamd.ltx.pages import END_OF_PAGES, batch_pages, interleave
+from litestreamd.ltx.pages import END_OF_PAGES, batch_pages, checksum_pages
 from litestreamd.ltx.scan import NEXT_FRAME, Run, scan
 from litestreamd.ltx.trailer import POST_APPLY_SIZE, TRAILER_SIZE, Trailer, decode_trailer
 
@@ -94,7 +94,7 @@ class Decoder:
         self._order.accept(run.numbers)
         images = run.expand(self._header.page_size)
         headers = run.headers()
-        self._crc = crc64(interleave(headers, images), self._crc)
+        self._crc = checksum_pages(headers, images, self._crc)
         header_size = len(headers[0])
         self._index.extend(run.numbers, [header_size + size for size in map(len, run.bodies)])
         pages = list(zip(run.numbers, images, strict=True))

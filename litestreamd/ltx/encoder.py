@@ -19,6 +19,7 @@ from litestreamd.ltx.pages import (
     SIZED_HEADER,
     batch_pages,
     check_sizes,
+    checksum_pages,
     compress_pages,
     interleave,
     largest_block,
@@ -90,7 +91,7 @@ class Encoder:
     def _put(self, numbers: Sequence[int], blocks: Sequence[Buffer], images: Sequence[Buffer]) -> None:
         self._order.accept(numbers)
         headers = sized_headers(numbers, blocks)
-        self._crc = crc64(interleave(headers, images), self._crc)
+        self._crc = checksum_pages(headers, images, self._crc)
         self._index.extend(numbers, [SIZED_HEADER.size + size for size in map(len, blocks)])
         self._write(interleave(headers, blocks))
 

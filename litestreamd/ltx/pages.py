@@ -11,7 +11,7 @@ from itertools import chain, repeat
 
 from lz4.block import LZ4BlockError, compress, decompress
 
-from litestreamd.basics.checksum import Buffer
+from litestreamd.basics.checksum import Buffer, crc64
 from litestreamd.ltx.errors import Malformed
 
 FRAME_HEADER = struct.Struct(">IH")
@@ -78,5 +78,15 @@ def sized_headers(numbers: Iterable[int], blocks: Iterable[Buffer]) -> list[byte
 
 
 def interleave(headers: Iterable[bytes], bodies: Iterable[Buffer]) -> bytes:
-    """Each header followed by its body: frames from blocks, or what the file checksum covers from pages."""
+    """Each header followed by its body, as they stand in the file."""
     return b"".join(chain.from_iterable(zip(headers, bodies, strict=True)))
+
+
+def checksum_pages(headers: Iterable[bytes], images: Iterable[Buffer], checksum: int) -> int:
+    """The running file checksum after these frames: it covers headers and pages, not the compressed bytes.
+
+    Two calls a page are faster than one for a copy of the batch: the pages are still in the processor's cache.
+    """
+    for header, image in zip(headers, images, strict=True):
+        checksum = crc64(image, crc64(header, checksum))
+    return checksum

@@ -11,8 +11,7 @@ import time
 import traceback
 from pathlib import Path
 
-from litestreamd.basics.crash_points import NAMES
-from tests.faults.fuzz_plan import random_plan
+from tests.faults.fuzz_plan import DAEMON_POINTS, random_plan
 from tests.faults.fuzz_proof import RoundResult
 from tests.faults.fuzz_round import run_round
 from tests.support.programs import LITESTREAM, OURS, Program
@@ -31,7 +30,7 @@ def arguments() -> argparse.Namespace:
 
 def one(seed: int, folder: Path, program: Program) -> RoundResult:
     folder.mkdir(parents=True)
-    plan = random_plan(seed, NAMES if program is OURS else ())
+    plan = random_plan(seed, DAEMON_POINTS if program is OURS else ())
     (folder / "plan").write_text(f"{plan}\n")
     return run_round(plan, folder, program)
 
@@ -72,7 +71,7 @@ def summary(total: RoundResult, good: int, failed: list[int], seconds: float) ->
     return (
         f"{good + len(failed)} rounds, {len(failed)} failed {failed or ''}: {total.commits} acknowledged commits, "
         f"{total.daemon_deaths} deaths of the daemon "
-        f"({len(total.crash_points)} at {len(places)} of {len(NAMES)} crash points), "
+        f"({len(total.crash_points)} at {len(places)} of {len(DAEMON_POINTS)} crash points), "
         f"{total.writer_deaths} of writers, {total.restored} older points restored, {seconds:.0f} s; "
         f"SQLite itself lost {total.sqlite_lost} commits, damaged {total.sqlite_damaged} databases, "
         f"left {total.sqlite_unrecoverable} unrecoverable"

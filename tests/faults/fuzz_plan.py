@@ -9,7 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from litestreamd.basics.crash_points import NAMES
 from tests.support.habits import EVERYDAY, NEW, OWN_CHECKPOINTS, REBUILDING, STOCK, Habits, random_habits
+
+DAEMON_POINTS = tuple(name for name in NAMES if not name.startswith("restore."))
+"""The crash points that a running daemon passes."""
 
 PAGE_SIZES = (512, 1024, 2048, 4096, 4096, 8192, 16384, 32768, 65536)
 
@@ -123,7 +127,7 @@ def _options(chance: random.Random) -> dict[str, object]:
 
 
 def _crash(chance: random.Random, crash_points: Sequence[str]) -> str:
-    return f"{chance.choice(crash_points)}:{chance.choice((1, 1, 2, 3, 7))}" if crash_points else ""
+    return f"{chance.choice(crash_points)}:{chance.choice((1, 1, 1, 2, 4))}" if crash_points else ""
 
 
 def _event(chance: random.Random, crash_points: Sequence[str]) -> Event:

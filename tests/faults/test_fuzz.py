@@ -5,18 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from litestreamd.basics.crash_points import NAMES
-from tests.faults.fuzz_plan import crash_plan, random_plan
+from tests.faults.fuzz_plan import DAEMON_POINTS, crash_plan, random_plan
 from tests.faults.fuzz_round import run_round
 
 
 @pytest.mark.parametrize("seed", range(1, 13))
 def test_random_round(seed: int, tmp_path: Path) -> None:
-    result = run_round(random_plan(seed, NAMES), tmp_path)
+    result = run_round(random_plan(seed, DAEMON_POINTS), tmp_path)
     assert result.commits > 0
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", DAEMON_POINTS)
 def test_daemon_dies_at_a_crash_point(name: str, tmp_path: Path) -> None:
     """The place is really reached, and nothing is lost by dying there."""
     passing = random.Random(name).choice((1, 2))

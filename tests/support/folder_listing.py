@@ -52,5 +52,7 @@ def total_size(root: Path) -> int:
 
 
 def level_zero(root: Path) -> list[int]:
-    """The TXIDs that every program can restore exactly."""
-    return [each.max_txid for each in objects(root, (0,))]
+    """The TXIDs that every program can restore exactly: at level 0, and not older than the first full image."""
+    listed = objects(root)
+    first = min((each.max_txid for each in listed if each.min_txid == 1), default=0)
+    return [each.max_txid for each in listed if each.level == 0 and each.max_txid >= first > 0]
