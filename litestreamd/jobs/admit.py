@@ -61,6 +61,7 @@ class Proofs:
     restored: RestoredFrom | None = None
     litestream_head_in_wal: bool = False
     same_pages: bool = False
+    sibling: bool = False
     take_over: bool = False
 
 
@@ -76,6 +77,7 @@ def decide(line: Line, state: CapturedState, root: Root, proofs: Proofs, now_ms:
             restored=proofs.restored,
             litestream_head_in_wal=proofs.litestream_head_in_wal,
             same_pages=proofs.same_pages,
+            sibling=proofs.sibling,
         )
     )
     if isinstance(decision, Continue):

@@ -7,6 +7,7 @@ every replica is.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from litestreamd.basics.clock import Clock
@@ -22,6 +23,7 @@ from litestreamd.jobs.events import Joined, Observer
 from litestreamd.jobs.image import PreparedImage
 from litestreamd.jobs.ship import Line, Stage
 from litestreamd.replica.port import Replica
+from litestreamd.replica.root import read_newest
 from litestreamd.replica.writers import Writer
 
 SETTLE_ENTRIES = 64
@@ -73,7 +75,8 @@ class Lines:
             if line.stage is not Stage.ARRIVED:
                 continue
             try:
-                self._admit(line, admit(line, self._capture.state, self._proofs(), self._clock.now_ms()))
+                proofs = replace(self._proofs(), sibling=self._is_sibling(line))
+                self._admit(line, admit(line, self._capture.state, proofs, self._clock.now_ms()))
             except LitestreamdError as error:
                 line.refuse(error)
             self._signal(line)
@@ -88,7 +91,7 @@ class Lines:
     def need_images(self, reason: str) -> None:
         """None of them can be continued page by page."""
         for line in self.each:
-            line.needs_image = reason
+            line.require_image(reason)
 
     def wake(self) -> None:
         """There is something to ship."""
@@ -124,12 +127,26 @@ class Lines:
     def _proofs(self) -> Proofs:
         return Proofs(restored=load_restored_from(self._folder), take_over=self._take_over)
 
+    def _is_sibling(self, line: Line) -> bool:
+        """Whether the root's newest file is, by TXID and checksum, one of another replica that is ours: after a move to
+        a new machine only the replica that was restored from proves itself."""
+        assert line.root is not None
+        newest = line.root.newest
+        if newest is None:
+            return False
+        for other in self.each:
+            if other.stage is Stage.ADMITTED and other.root is not None:
+                for stored in other.root.objects:
+                    if stored.name == newest.stored.name:
+                        return read_newest(other.replica, stored).file_checksum == newest.file_checksum
+        return False
+
     def _admit(self, line: Line, admission: Admission) -> None:
         if admission.ahead:
             adopt_root(self._capture, line, restorable=admission.image is None)
             for other in self.each:
                 if other is not line and other.stage is Stage.ADMITTED:
-                    other.needs_image = "the line of TXIDs moved on"
+                    other.require_image("the line of TXIDs moved on")
         line.admit(admission.cursor, self._writer, admission.image)
         self._observe(Joined(self._name, line.replica.name, admission.cursor, admission.why))
 

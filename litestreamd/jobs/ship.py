@@ -66,6 +66,7 @@ class Line:
         self.needs_image: str | None = None
         self.awaits_image = False
         self.cursor = 0
+        self._wish = 0
         self.writer: Writer | None = None
         self._database = database
         self._spool = spool
@@ -73,6 +74,7 @@ class Line:
         self._observe = observe
         self._news = news
         self._image: PreparedImage | None = None
+        self._image_wish = 0
         self._epoch: int | None = None
         self._backoff = Backoff(RETRY_FIRST_S, RETRY_LONGEST_S)
         self._created_at = 0.0
@@ -93,13 +95,18 @@ class Line:
         self.cursor, self.writer, self.needs_image = cursor, writer, image_reason
         self.stage = Stage.ADMITTED
 
+    def require_image(self, reason: str) -> None:
+        """What is on the replica cannot be continued page by page; an image that is on its way already is too old."""
+        self._wish += 1
+        self.needs_image = reason
+
     def refuse(self, error: LitestreamdError) -> None:
         """The root is not ours, or could not be read: nothing is written; it is listed again later."""
         self.stage, self.root, self._refused = Stage.LOOKING, None, error
 
     def give_image(self, image: PreparedImage) -> None:
         """The image that is awaited."""
-        self._image, self.awaits_image = image, False
+        self._image, self._image_wish, self.awaits_image = image, self._wish, False
         self._observe(ImageStarted(self._database, self.replica.name, image.image.count, self.needs_image or ""))
 
     def complete(self, txid: int) -> bool:
@@ -175,7 +182,6 @@ class Line:
         if self._epoch is None:
             self._epoch = open_epoch(self.replica, self.writer)
             passing("join.epoch-opened")
-            self.save()
         elif time.monotonic() - self._created_at > SILENCE_S and self._behind():
             check_still_highest(self.replica, self._epoch)
         self._created_at = time.monotonic()
@@ -217,7 +223,9 @@ class Line:
         if self._create(image.name, body, image.head.timestamp_ms) is Created.EXISTS:
             self._accept_same_state(image)
         passing("image.created")
-        self.cursor, self.needs_image = max(self.cursor, image.head.txid), None
+        self.cursor = max(self.cursor, image.head.txid)
+        if self._image_wish == self._wish:
+            self.needs_image = None
         self._drop_image()
         self._told_push(image.name, sent, start)
         self._news()

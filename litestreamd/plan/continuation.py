@@ -26,6 +26,7 @@ class Reason(Enum):
     RESTORED = "the database was restored from its head, and nobody has written since"
     LITESTREAM_WAL = "its head was written by Litestream from frames that are still in the live WAL"
     SAME_PAGES = "its newest state equals the live database, page by page"
+    SIBLING = "its head is part of the history that we continue on another replica"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,8 @@ class Evidence:
     state remembers on this root, None when it remembers none. last_epoch: None when no writer ever opened one.
     silent_ms: time since the last sign of life on the root (newest object, or start of the last epoch).
     litestream_head_in_wal: the head is Litestream's, and its salts and last frame are in the live WAL.
-    same_pages: the newest state of the root, read in full, equals the live database.
+    same_pages: the newest state of the root, read in full, equals the live database. sibling: its head, TXID and
+    checksum, is an object of a replica of this database that we may continue.
     """
 
     root: str
@@ -78,6 +80,7 @@ class Evidence:
     restored: RestoredFrom | None = None
     litestream_head_in_wal: bool = False
     same_pages: bool = False
+    sibling: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,7 @@ def may_continue(evidence: Evidence) -> Continue | Refuse:
         (Reason.RESTORED, _is_restored),
         (Reason.LITESTREAM_WAL, _is_in_wal),
         (Reason.SAME_PAGES, _is_same),
+        (Reason.SIBLING, _is_sibling),
     )
     for reason, holds in proofs:
         if holds(evidence):
@@ -131,8 +135,15 @@ def _is_in_wal(evidence: Evidence) -> bool:
 
 
 def _is_same(evidence: Evidence) -> bool:
-    if evidence.head is None or not evidence.same_pages:
-        return False
+    return evidence.head is not None and evidence.same_pages and _closed_or_silent(evidence)
+
+
+def _is_sibling(evidence: Evidence) -> bool:
+    return evidence.head is not None and evidence.sibling and _closed_or_silent(evidence)
+
+
+def _closed_or_silent(evidence: Evidence) -> bool:
+    """Whoever wrote there last has said good-bye, or has not been heard of for long."""
     closed = evidence.last_epoch is not None and evidence.last_epoch.closed
     return closed or _silent(evidence)
 
