@@ -188,8 +188,7 @@ class Replication:
         waits = self._live.checkpointer_waits()
         if waits or self._keeper.needs_refresh(header):
             self._paced(self._keeper.refresh(self._clock.now_ms()))
-            # A comparison needs a header from after the guard's begin: what is newer than the old one may be written
-            # into the database file from now on.
+            # A comparison needs a header from after the guard's begin: newer pages may reach the file from now on.
             header = self._live.header()
         idle = self._capture_in_pace(header, now)
         if idle:
