@@ -48,8 +48,8 @@ class Keeper:
     def __init__(self, live: LiveDatabase, capture: Capture) -> None:
         self._live = live
         self._capture = capture
-        self._salts = live.header().salts
-        # Until the guard was moved once, nothing says which mark it stands on.
+        # Until the guard was moved once, nothing says which mark it stands on, and in which generation it began.
+        self._salts: bytes | None = None
         self.may_stand_on_zero = True
 
     def needs_refresh(self, header: IndexHeader) -> bool:
@@ -66,6 +66,10 @@ class Keeper:
         guard.begin_next()
         try:
             header = live.header()
+            if header.salts != before.salts:
+                # Restarted just now, under our mark 0, which allows that once: the next move has to look again.
+                guard.drop_next()
+                return []
             above_zero = _above_zero(before, header)
             taken = [] if above_zero else self._capture.take(header, now_ms)
         except BaseException:
@@ -131,18 +135,25 @@ class Keeper:
         try:
             passing("checkpoint.locked")
             # The next guard now holds the write lock and the newest snapshot: this header is the last word.
-            work.taken += self._capture.take(self._live.header(), now_ms)
+            header = self._live.header()
+            if header.salts != self._salts:
+                # The guard did not move because of a stale checkpointer; it may not be ended here either.
+                guard.drop_next()
+                return
+            work.taken += self._capture.take(header, now_ms)
         except BaseException:
             guard.drop_next()
             raise
         guard.swap()
-        guard.checkpoint()
-        guard.begin_next()
-        header = self._live.header()
-        guard.swap()
-        work.lock_seconds = time.monotonic() - locked
-        self._salts, self.may_stand_on_zero = header.salts, True
-        work.seen(header)
+        try:
+            guard.checkpoint()
+        finally:
+            # Also when the disk is full: the lock must not stay with us.
+            guard.begin_next()
+            work.seen(self._live.header())
+            guard.swap()
+            work.lock_seconds = time.monotonic() - locked
+            self.may_stand_on_zero = True
 
     def _no_stale_checkpointer(self) -> bool:
         """Whether no checkpointer with a header from before the last restart of the WAL can still be at work.
