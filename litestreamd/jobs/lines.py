@@ -88,10 +88,10 @@ class Lines:
                 line.give_image(self._prepare(told))
                 self._signal(line)
 
-    def need_images(self, reason: str) -> None:
-        """None of them can be continued page by page."""
+    def need_images(self, reason: str, through: int) -> None:
+        """None of them can be continued page by page beyond a TXID."""
         for line in self.each:
-            line.require_image(reason)
+            line.require_image(reason, through)
 
     def wake(self) -> None:
         """There is something to ship."""
@@ -146,7 +146,7 @@ class Lines:
             adopt_root(self._capture, line, restorable=admission.image is None)
             for other in self.each:
                 if other is not line and other.stage is Stage.ADMITTED:
-                    other.require_image("the line of TXIDs moved on")
+                    other.require_image("the line of TXIDs moved on", admission.cursor)
         line.admit(admission.cursor, self._writer, admission.image)
         self._observe(Joined(self._name, line.replica.name, admission.cursor, admission.why))
 

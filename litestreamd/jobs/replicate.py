@@ -259,7 +259,7 @@ class Replication:
                 self._observe(Compared(self._name, one.reason, one.pages))
             self._observe(Captured(self._name, one.txid, one.pages, one.frames, one.size))
             if one.new_line:
-                self._lines.need_images("the page size changed")
+                self._lines.need_images("the page size changed", one.txid - 1)
         if taken:
             self._lines.wake()
 

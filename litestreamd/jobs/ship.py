@@ -15,7 +15,7 @@ from pathlib import Path
 
 from litestreamd.basics.crash_points import passing
 from litestreamd.basics.errors import ConflictError, LitestreamdError
-from litestreamd.basics.txid import format_txid
+from litestreamd.basics.txid import MAX_TXID, format_txid
 from litestreamd.database.spool import Spool, SpoolEntry
 from litestreamd.database.state import VERSION, read_json, write_json
 from litestreamd.jobs.events import ImageStarted, Observer, Problem, Pushed, Recovered
@@ -67,6 +67,7 @@ class Line:
         self.awaits_image = False
         self.cursor = 0
         self._wish = 0
+        self._through = MAX_TXID
         self.writer: Writer | None = None
         self._database = database
         self._spool = spool
@@ -95,10 +96,11 @@ class Line:
         self.cursor, self.writer, self.needs_image = cursor, writer, image_reason
         self.stage = Stage.ADMITTED
 
-    def require_image(self, reason: str) -> None:
-        """What is on the replica cannot be continued page by page; an image that is on its way already is too old."""
+    def require_image(self, reason: str, through: int) -> None:
+        """What is on the replica cannot be continued page by page beyond TXID `through`; an image that is on its way
+        already is too old."""
         self._wish += 1
-        self.needs_image = reason
+        self.needs_image, self._through = reason, through
 
     def refuse(self, error: LitestreamdError) -> None:
         """The root is not ours, or could not be read: nothing is written; it is listed again later."""
@@ -206,8 +208,17 @@ class Line:
         self._told_push(name, entry.size, start)
         self._news()
 
+    def _ship_before(self, image: PreparedImage) -> None:
+        """Level-0 files that go first. On an empty root one must: a snapshot alone makes Litestream start again at
+        TXID 1. Elsewhere none that leaves a hole, or does not fit the pages before it: until the image is complete
+        the newest state could not be restored."""
+        empty = self.cursor == 0
+        for entry in self._spool.entries(after=self.cursor):
+            if (empty and entry.txid <= image.first) or self.cursor + 1 == entry.txid <= self._through:
+                self._ship(entry)
+
     def _ship_image(self, image: PreparedImage) -> None:
-        """First the level-0 file that must not be missing, then the image."""
+        """The full image, with its level-0 files before or (by the next turn) after it."""
         start, sent = time.monotonic(), 0
 
         def body() -> Iterator[bytes]:
@@ -216,14 +227,11 @@ class Line:
                 sent += len(chunk)
                 yield chunk
 
-        for entry in self._spool.entries(after=self.cursor):
-            if entry.txid <= image.first:
-                self._ship(entry)
+        self._ship_before(image)
         passing("image.head-created")
         if self._create(image.name, body, image.head.timestamp_ms) is Created.EXISTS:
             self._accept_same_state(image)
         passing("image.created")
-        self.cursor = max(self.cursor, image.head.txid)
         if self._image_wish == self._wish:
             self.needs_image = None
         self._drop_image()
