@@ -24,7 +24,6 @@ NAMES = (
     "checkpoint.truncated",
     "push.before-create",
     "push.created",
-    "push.merged",
     "image.head-created",
     "image.half-way",
     "image.created",

@@ -28,6 +28,7 @@ class Deed(Enum):
     KILL_WRITER = "kill -9 of a writer, another one starts"
     KILL_WRITERS = "kill -9 of all writers at once, new ones start"
     EVERYBODY = "kill -9 of all writers and the daemon"
+    LULL = "a second of silence"
 
 
 class Beginning(Enum):
@@ -38,6 +39,14 @@ class Beginning(Enum):
     BUSY = "applications at work"
     LEFT_BEHIND = "a WAL left by a crashed application"
     ROLLBACK_JOURNAL = "not in WAL mode yet"
+
+
+class Reach(Enum):
+    """What brings an armed daemon to its crash point."""
+
+    WORK = "applications at work"
+    SILENCE = "applications that fall silent"
+    STOP = "a clean stop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +75,7 @@ class RoundPlan:
     work_s: float
     writers_die: bool
     crash_within_s: float = 0.7
+    reach: Reach = Reach.WORK
 
     @property
     def excuses_sqlite(self) -> bool:
@@ -97,6 +107,7 @@ def random_plan(seed: int, crash_points: Sequence[str]) -> RoundPlan:
 
 def crash_plan(name: str, passing: int, seed: int) -> RoundPlan:
     """A round in which every crash point is passed soon: steady work, eager checkpoints, two replicas."""
+    reach = {"checkpoint.truncated": Reach.SILENCE, "close.drained": Reach.STOP}.get(name, Reach.WORK)
     deeds = (*EVERYDAY, *OWN_CHECKPOINTS, *REBUILDING)
     busy = Habits(library=NEW, cache_pages=40, autocheckpoint=0, deeds=deeds, bulk_rows=100, pause_ms=2)
     quiet = Habits(library=NEW, autocheckpoint=1000, deeds=("insert", "update"), pause_ms=5)
@@ -114,6 +125,7 @@ def crash_plan(name: str, passing: int, seed: int) -> RoundPlan:
         work_s=0.3,
         writers_die=False,
         crash_within_s=15.0,
+        reach=reach,
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from tests.faults.fuzz_plan import Beginning, Deed, Event, RoundPlan
+from tests.faults.fuzz_plan import Beginning, Deed, Event, Reach, RoundPlan
 from tests.faults.fuzz_proof import Proof, RoundFailed, RoundResult, check_held, check_transactions
 from tests.support import images
 from tests.support.habits import Habits
@@ -92,7 +92,11 @@ class Round:
         self.daemon.start(crash_at or None)
 
     def _after_crash(self, crash_at: str) -> None:
-        """Give the armed daemon time to reach its place; then it is restarted unarmed."""
+        """Bring the armed daemon to its place, for some time; then it is restarted unarmed."""
+        if self.plan.reach is Reach.SILENCE:
+            self.writers.stop()
+        if self.plan.reach is Reach.STOP:
+            self.daemon.stop()
         end = time.monotonic() + self.plan.crash_within_s
         while self.daemon.running and time.monotonic() < end:
             time.sleep(0.005)
@@ -102,6 +106,8 @@ class Round:
         else:
             self._check_crash(crash_at)
         self._start_daemon()
+        if not self.writers.living:
+            self._start_writers()
 
     def _check_crash(self, crash_at: str) -> None:
         if self.daemon.code != KILLED:
@@ -138,6 +144,10 @@ class Round:
                 self._kill_daemon()
                 self._kill_writers(len(self.writers.living))
                 self._start_daemon()
+            case Deed.LULL:
+                self.writers.stop()
+                time.sleep(1.2)
+                self._start_writers()
 
     def _kill_writers(self, count: int) -> None:
         for writer in self.chance.sample(self.writers.living, count):

@@ -1,6 +1,5 @@
 """A short fixed set of the fuzz, and every crash point once; `make fuzz` runs the long one."""
 
-import random
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,5 @@ def test_random_round(seed: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", DAEMON_POINTS)
 def test_daemon_dies_at_a_crash_point(name: str, tmp_path: Path) -> None:
     """The place is really reached, and nothing is lost by dying there."""
-    passing = random.Random(name).choice((1, 2))
-    result = run_round(crash_plan(name, passing, seed=len(name)), tmp_path)
-    assert result.crash_points == [f"{name}:{passing}"]
+    result = run_round(crash_plan(name, 1, seed=len(name)), tmp_path)
+    assert result.crash_points == [f"{name}:1"]
