@@ -31,5 +31,5 @@ def check_integrity(path: Path, quick: bool) -> str | None:
         raise DamagedData(f"{name}: {error}") from error
     complaint = str(rows[0][0])
     if complaint != "ok":
-        raise DamagedData(f"{name}: {complaint}")
+        raise DamagedData(f"{name}: {' '.join(complaint.split())}")
     return None

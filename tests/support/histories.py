@@ -48,7 +48,7 @@ class History:
     def store(self, level: int, first: int, last: int, proven: bool | None = None) -> ObjectName:
         """Make and store the object for these TXIDs; the whole database when it begins at 1."""
         name = ObjectName(level, first, last)
-        body = encode(self._header(name, self.proven if proven is None else proven), self._pages(first, last))
+        body = encode(self.header(name, self.proven if proven is None else proven), self.pages(first, last))
         self.replica.create(name, [body], self.time_ms(last))
         return name
 
@@ -56,7 +56,8 @@ class History:
         """When the object that ends with this TXID was made."""
         return START_MS + 1000 * txid
 
-    def _pages(self, first: int, last: int) -> list[tuple[int, bytes]]:
+    def pages(self, first: int, last: int) -> list[tuple[int, bytes]]:
+        """What changed from the state before `first` to the one after `last`."""
         old, new = self.states.get(first - 1, []), self.states[last]
         lock = lock_page(self.page_size)
         return [
@@ -65,7 +66,8 @@ class History:
             if number != lock and (number > len(old) or old[number - 1] != page)
         ]
 
-    def _header(self, name: ObjectName, proven: bool) -> Header:
+    def header(self, name: ObjectName, proven: bool) -> Header:
+        """The header of the object of this name."""
         before = database_checksum(self.states.get(name.min_txid - 1, []), self.page_size)
         after = database_checksum(self.states[name.max_txid], self.page_size)
         return Header(
@@ -139,3 +141,17 @@ def damage(path: Path, change: Callable[[bytearray], None]) -> None:
     change(data)
     path.write_bytes(data)
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def flip(at: int, bits: int = 0xFF) -> Callable[[bytearray], None]:
+    """The change of one byte, for `damage`."""
+
+    def change(body: bytearray) -> None:
+        body[at] ^= bits
+
+    return change
+
+
+def object_path(root: Path, name: ObjectName) -> Path:
+    """Where a folder replica keeps an object."""
+    return root / "ltx" / str(name.level) / name.file_name

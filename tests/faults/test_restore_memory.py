@@ -1,0 +1,62 @@
+"""Restoring takes the same memory for a large database as for a small one."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from litestreamd.basics.checksum import page_checksum, rolling
+from litestreamd.ltx.encoder import Encoder
+from litestreamd.ltx.header import Header, Proof
+from litestreamd.ltx.names import ObjectName
+from litestreamd.replica.folder import FolderReplica
+from tests.support.programs import TREE, environment
+
+PAGE, COUNT = 4096, 65536
+MOST = 100 << 20
+
+# Its own process: the peak is the process's.
+RESTORE = """
+import resource, sys
+from pathlib import Path
+from litestreamd.jobs.restore import Integrity
+from litestreamd.replica.folder import FolderReplica
+from tests.support.restoring import restored
+replica = FolderReplica(Path(sys.argv[1]), "file")
+done = restored(replica, Path(sys.argv[2]), parallelism=8, integrity=Integrity.NONE)
+print(done.size, done.proven, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+def pages(sparse: bool) -> Iterator[tuple[int, bytes]]:
+    """A quarter of a GiB: hard to compress, or 255 to 1."""
+    filler = b"" if sparse else b"".join(byte.to_bytes(2) for byte in range(0, 65536, 37))
+    for number in range(1, COUNT + 1):
+        yield number, (number.to_bytes(4) + filler[number % 100 :]).ljust(PAGE, b"\0")[:PAGE]
+
+
+def body(header: Header, sparse: bool) -> Iterator[bytes]:
+    """The snapshot, as it is made."""
+    parts: list[bytes] = []
+    encoder = Encoder(header, parts.append)
+    for page in pages(sparse):
+        encoder.add([page])
+        yield from parts
+        parts.clear()
+    encoder.finish()
+    yield from parts
+
+
+@pytest.mark.parametrize("proven", [True, False])
+@pytest.mark.parametrize("sparse", [True, False])
+def test_memory_does_not_grow_with_the_database(tmp_path: Path, proven: bool, sparse: bool) -> None:
+    after = rolling(page_checksum(number, page) for number, page in pages(sparse))
+    header = Header(PAGE, COUNT, 1, 1, 1, proof=Proof(1 << 63, after) if proven else None)
+    FolderReplica(tmp_path / "replica", "file").create(ObjectName(9, 1, 1), body(header, sparse), 1)
+    command = [sys.executable, "-c", RESTORE, str(tmp_path / "replica"), str(tmp_path / "out.db")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=TREE, env=environment(), check=True)
+    size, was_proven, peak = done.stdout.split()
+    assert (int(size), was_proven) == (PAGE * COUNT, str(proven))
+    assert int(peak) < MOST
