@@ -146,6 +146,7 @@ class Capture:
         last, commits = first, 0
         for last in batches():
             commits += last.commits
+            self.broken_chain |= not last.sound
         finding = self._finding(header, frames, last, commits)
         return finding or [self._take_batch(wal_fd, batch, header, now_ms) for batch in batches()]
 

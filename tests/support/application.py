@@ -11,8 +11,7 @@ from pathlib import Path
 
 
 def stock(path: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, timeout=0)
-    return connection
+    return sqlite3.connect(path, isolation_level=None, timeout=0)
 
 
 def run(library: str, path: str) -> None:

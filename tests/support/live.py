@@ -130,8 +130,33 @@ def bytes_of(path: Path) -> bytes:
     return subprocess.run(["cat", str(path)], stdout=subprocess.PIPE, check=True).stdout
 
 
-HOLD = "import fcntl, sys; f = open(sys.argv[1], 'r+b'); fcntl.lockf(f, fcntl.LOCK_EX, int(sys.argv[3]), int(sys.argv[2]));"
-HOLD += "print(flush=True); sys.stdin.read()"
+def break_chain(app: App) -> None:
+    """Commits in table t after which SQLite before 3.50.4 leaves frames without salts and checksums in the WAL.
+
+    Within a savepoint frames that spilled are rewritten in place, far behind its begin; after ROLLBACK TO the commit
+    ends before them, and the checksums that were put off are never written. One more commit follows.
+    """
+    app.run("PRAGMA cache_size=10")
+    app.write(
+        insert(200),
+        "SAVEPOINT s",
+        insert(300),
+        *["UPDATE t SET b = randomblob(400) WHERE id > (SELECT max(id) - 150 FROM t)"] * 2,
+        "ROLLBACK TO s",
+        insert(3),
+    )
+    app.run("PRAGMA cache_size=2000")
+    app.write(insert(1))
+
+
+HOLD = """
+import fcntl, sys
+path, start, length = sys.argv[1:]
+with open(path, "r+b") as file:
+    fcntl.lockf(file, fcntl.LOCK_EX, int(length), int(start))
+    print(flush=True)
+    sys.stdin.read()
+"""
 
 
 @contextmanager
@@ -195,11 +220,10 @@ class Engine:
         """Open; then start at TXID 1, or go on. `how`: None if it goes on in the WAL, else why it compares."""
         self.live.open(switch_to_wal=True)
         self.state.open()
+        self.how = self.capture.inspect(self.header)
         self.keeper = Keeper(self.live, self.capture)
         if self.state.head is None:
             self.capture.start(1, self.tick(), self.header)
-        else:
-            self.how = self.capture.resume(self.header)
         return self
 
     def close(self) -> None:
