@@ -11,6 +11,7 @@ file a WAL connection holds the shared range from byte 0x40000002.
 import fcntl
 import os
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,10 +49,10 @@ class HeldLock:
     start: int
 
 
-def held_locks(text: str) -> list[HeldLock]:
-    """Parse /proc/locks; lines of waiting lock requests (`->`) are left out. Inode: (device minor-major id, number)."""
+def held_locks(lines: Iterable[str]) -> list[HeldLock]:
+    """Parse lines of /proc/locks, requests that wait (`->`) left out. Inodes are (device, number)."""
     locks = []
-    for line in text.splitlines():
+    for line in lines:
         fields = line.split()
         if len(fields) != 8 or fields[1] == "->":
             continue
@@ -66,7 +67,9 @@ def guard_is_held(database_fd: int, shm_fd: int) -> bool:
 
     They vanish when anything in this process closes another descriptor of the same files.
     """
-    ours = [lock for lock in held_locks(Path("/proc/locks").read_text("ascii")) if lock.pid == os.getpid()]
+    pid = os.getpid()
+    lines = Path("/proc/locks").read_text("ascii").splitlines()
+    ours = [lock for lock in held_locks(line for line in lines if f" {pid} " in line) if lock.pid == pid]
     database, shm = _inode(database_fd), _inode(shm_fd)
     marks = any(lock.inode == shm and READ_0 <= lock.start <= READ_LAST for lock in ours)
     alive = any(lock.inode == shm and lock.start <= DEAD_MAN for lock in ours)
@@ -82,7 +85,7 @@ def claim(database_fd: int) -> int | None:
         inode = _inode(database_fd)
         holders = [
             lock.pid
-            for lock in held_locks(Path("/proc/locks").read_text("ascii"))
+            for lock in held_locks(Path("/proc/locks").read_text("ascii").splitlines())
             if lock.kind == "FLOCK" and lock.inode == inode
         ]
         return holders[0] if holders else 0

@@ -43,13 +43,15 @@ from litestreamd.replica.writers import Writer
 from litestreamd.wal.frames import frame_size
 from litestreamd.wal.index import IndexHeader
 
-SLOW_LOOK_S = 1.0
-"""The safety net under inotify: how often a quiet database is looked at."""
+SLOW_LOOK_S, SLOWEST_LOOK_S = 1.0, 5.0
+"""The safety net under inotify: how often a quiet database is looked at; less and less often the longer it is quiet."""
 
 AFTER_EVENT_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 """An event comes when frames are written, before the commit is visible (an fsync may lie between): look again."""
 
-CHECKPOINTER_S = 0.01
+CHECKPOINTER_S, CHECKPOINTER_LOOK_S, LIVELY_S = 0.01, 0.02, 0.5
+"""While the application waits in a checkpoint of its own for our guard to move, its writers wait with it: looked for
+often as long as the database is lively, and answered fast."""
 REST_S = 2.0
 SETTLE_QUIET_S = 5.0
 SETTLE_BYTES = 16 << 20
@@ -182,9 +184,9 @@ class Replication:
 
     def _look(self, woken: bool) -> Next:
         assert self._keeper is not None and self._upkeep is not None
-        self._upkeep.audit()
         header, now = self._live.header(), self._clock.monotonic()
         self._notice(header, now, woken)
+        self._upkeep.audit(now - self._seen_at)
         waits = self._live.checkpointer_waits()
         if waits or self._keeper.needs_refresh(header):
             self._paced(self._keeper.refresh(self._clock.now_ms()))
@@ -219,13 +221,18 @@ class Replication:
         assert self._keeper is not None
         if waits:
             return Next(CHECKPOINTER_S)
+        now = self._clock.monotonic()
+        quiet = now - self._seen_at
         if not idle:
             # Events are of no use until the interval is over, unless the guard has to get off mark 0 quickly.
-            return Next(max(0.0, self._next_file - self._clock.monotonic()), watch=self._keeper.may_stand_on_zero)
+            left = max(0.0, self._next_file - now)
+            return Next(min(left, CHECKPOINTER_LOOK_S), watch=self._keeper.may_stand_on_zero)
         if 0 < self._looks <= len(AFTER_EVENT_S):
             self._looks += 1
             return Next(AFTER_EVENT_S[self._looks - 2])
-        return Next(SLOW_LOOK_S)
+        if quiet < LIVELY_S:
+            return Next(CHECKPOINTER_LOOK_S)
+        return Next(min(SLOWEST_LOOK_S, max(SLOW_LOOK_S, quiet / 10)))
 
     def _open(self) -> None:
         if self._live.open(self.settings.switch_to_wal):

@@ -11,7 +11,7 @@ from litestreamd.jobs.events import ChainHealed, Checkpointed, CheckpointLimited
 from litestreamd.plan.checkpoint import Checkpoint, Limits, due
 from litestreamd.wal.frames import frame_size
 
-AUDIT_S = 5.0
+AUDIT_S, QUIET_AUDIT_S = 5.0, 60.0
 ABANDONED_S = 10.0
 RETRY_S = 1.0
 
@@ -31,21 +31,26 @@ class Upkeep:
         self._limits = limits
         self._clock = clock
         self._observe = observe
-        self._audited_at = clock.monotonic()
+        self._files_at = self._locks_at = clock.monotonic()
         self._checkpoint_at = 0.0
         self._others_at = clock.monotonic()
         self._limited = False
 
-    def audit(self) -> None:
-        """Every few seconds: are these still the files we hold, and are our locks really there? Raises Replaced."""
+    def audit(self, quiet_s: float) -> None:
+        """Every few seconds: are these still the files we hold, and are our locks really there? Raises Replaced.
+
+        The kernel's list of locks covers the whole machine, so that a quiet database looks it up less often; should
+        its locks go meanwhile, SQLite's count of transactions still tells whether frames were lost.
+        """
         now = self._clock.monotonic()
-        if now - self._audited_at < AUDIT_S:
-            return
-        self._audited_at = now
-        if not self._live.same_files():
-            raise Replaced(f"{self._name} was replaced by another file: it is opened anew and compared")
-        if not self._live.locks_held():
-            raise Replaced(f"our locks on {self._name} are gone: it is opened anew and compared")
+        if now - self._files_at >= AUDIT_S:
+            self._files_at = now
+            if not self._live.same_files():
+                raise Replaced(f"{self._name} was replaced by another file: it is opened anew and compared")
+        if now - self._locks_at >= (AUDIT_S if quiet_s < AUDIT_S else QUIET_AUDIT_S):
+            self._locks_at = now
+            if not self._live.locks_held():
+                raise Replaced(f"our locks on {self._name} are gone: it is opened anew and compared")
 
     def checkpoint(self, quiet_s: float) -> list[Taken]:
         """Checkpoint if it is due; heal a broken chain at once. Out: what was captured meanwhile."""
