@@ -97,8 +97,8 @@ def test_a_damaged_page_is_blamed_on_its_object(tmp_path: Path, history: History
     path = object_path(tmp_path / "replica", name)
 
     def overwrite(body: bytearray) -> None:
-        """Enough to hit a page that counts."""
-        body[130 : len(body) // 2] = bytes(len(body) // 2 - 130)
+        """Nearly all frames, so that one that counts is among them; the index stays."""
+        body[130:-250] = bytes(len(body) - 380)
 
     damage(path, overwrite)
     (tmp_path / "home").mkdir()
