@@ -246,7 +246,8 @@ class Replication:
             self._state.settle(force=True)
         self._keeper = Keeper(self._live, self._capture)
         self._upkeep = Upkeep(self._keeper, self._capture, self.settings.limits, self._clock, self._observe)
-        self._observe(DatabaseOpened(self._name, self._live.page_size, header.page_count, how))
+        pages = header.page_count or self._live.size() // self._live.page_size
+        self._observe(DatabaseOpened(self._name, self._live.page_size, pages, how))
 
     def _open_state(self) -> None:
         if not self._state_is_open:
