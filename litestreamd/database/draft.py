@@ -59,9 +59,10 @@ class Draft:
 
 @contextmanager
 def draft_for(target: Path) -> Iterator[Draft]:
-    """A draft in the folder of `target`, which is made (0700, as Litestream does) when it is missing."""
+    """A draft in the folder of `target`. Folders that are missing are made (0700, as Litestream does)."""
     with told(target.parent):
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (*reversed(target.parent.parents), target.parent):
+            folder.mkdir(mode=0o700, exist_ok=True)
         _remove_abandoned(target)
         path = target.with_name(f".{target.name}.{os.urandom(8).hex()}.restoring")
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

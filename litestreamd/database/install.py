@@ -119,21 +119,31 @@ def _refuse_busy(target: Path, descriptor: int) -> None:
 def _checkpoint(target: Path) -> None:
     """Bring the commits of a leftover WAL or journal into the old file, as far as SQLite can still read it.
 
-    A file too damaged for that is kept as it is, its sidecars beside it: often it is the reason for the restore.
-    Raises BusyError when somebody opened it at the last moment.
+    A WAL that went into the file completely is removed. One that did not stays to be moved aside, as does all of a
+    database too damaged to read: often it is the reason for the restore. Raises BusyError when somebody came.
     """
+    # SQLite deletes the WAL of an empty file (pager.c, pagerOpenWalIfPresent): it shall be kept.
+    if target.stat().st_size == 0:
+        return
     try:
         connection = apsw.Connection(str(target), flags=apsw.SQLITE_OPEN_READWRITE)
         try:
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             # The first read opens the WAL, or rolls a hot journal back; without it a checkpoint does nothing.
             connection.cursor().execute("PRAGMA user_version").fetchall()
-            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            frames, moved = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            if frames == moved > 0:
+                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         finally:
             connection.close(True)
     except (apsw.BusyError, apsw.LockedError) as error:
         raise BusyError(f"{target} is in use: stop its application first; nothing was changed") from error
     except apsw.Error:
         return
+    wal = target.with_name(target.name + "-wal")
+    if wal.exists() and wal.stat().st_size == 0:
+        for ending in ("-wal", "-shm"):
+            target.with_name(target.name + ending).unlink(missing_ok=True)
 
 
 def _move_sidecars(target: Path, stamp: str) -> tuple[Path, ...]:
