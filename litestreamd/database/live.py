@@ -149,7 +149,10 @@ class LiveDatabase:
             raise AlreadyReplicated(f"{self.path} is already replicated by {who}: one daemon per database.")
 
     def _file_header(self) -> FileHeader:
-        head = os.pread(self.fd, 100, 0)
+        try:
+            head = os.pread(self.fd, 100, 0)
+        except OSError as error:  # a folder, a bad disk
+            raise EnvironmentFault(f"{self.path} cannot be read: {error.strerror}.") from error
         if not head:
             raise Absent(f"{self.path} is empty: waiting for the application to create the database.")
         if len(head) < 100 or head[:16] != MAGIC:
@@ -187,3 +190,5 @@ def _open_read_only(path: Path) -> int:
         raise Absent(f"{path} does not exist: waiting for the application to create the database.") from None
     except PermissionError as error:
         raise RightsError(f"{path} may not be read by this user: {error.strerror}.") from None
+    except OSError as error:
+        raise EnvironmentFault(f"{path} cannot be opened: {error.strerror}.") from error
