@@ -12,6 +12,7 @@ checksum, and SQLite has to look at the result (jobs/restore does that).
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial, reduce
 from itertools import chain
@@ -23,18 +24,22 @@ from litestreamd.database.draft import Draft
 from litestreamd.jobs.pool import done_ahead, worker_pool
 from litestreamd.jobs.restore_source import ObjectReader, OpenedObject, open_object
 from litestreamd.ltx.decoder import Pages, read_pages
-from litestreamd.ltx.errors import LtxError, Malformed
+from litestreamd.ltx.errors import Malformed
 from litestreamd.ltx.header import Header
 from litestreamd.ltx.merge import merged_header
 from litestreamd.ltx.pages import batch_pages
 from litestreamd.ltx.scan import NEXT_FRAME, scan
-from litestreamd.plan.restore import RestorePlan, Stored
+from litestreamd.plan.restore import RestorePlan
 from litestreamd.plan.shares import PageMap, Piece, Share, pieces
 from litestreamd.replica.port import Replica
 
 _PIECE_BYTES = 2 << 20
 _GAP_BYTES = 16 << 10
 """Frames that do not count are read over, not around, when they are no more than this."""
+
+
+_SMALLEST_PAGE = 14
+"""A frame header, one byte of LZ4 and an index entry: no object is smaller for each page it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +64,26 @@ def fill(replica: Replica, plan: RestorePlan, draft: Draft, parallelism: int) ->
     with worker_pool(parallelism) as pool:
         opened = done_ahead(pool, partial(open_object, replica), reversed(plan.steps), parallelism)
         newest = next(opened)
-        filling = _Filling(draft, newest.header)
+        with _naming_culprit(replica, plan):
+            _refuse_absurd(newest.header, plan)
+            filling = _Filling(draft, newest.header)
         work = filling.work(chain([newest], opened))
         found = reduce(xor, done_ahead(pool, filling.write, work, 2 * parallelism), 0)
-    header = filling.checked_header(replica.description)
-    if newest.header.proof is None:
-        return Filled(header, proven=False)
-    if FLAG | found != newest.header.proof.after:
-        raise _culprit(replica, plan.steps)
-    return Filled(header, proven=True)
+    proof = newest.header.proof
+    with _naming_culprit(replica, plan):
+        header = filling.checked_header()
+        if proof and FLAG | found != proof.after:
+            raise DamagedData(
+                "every object is as it was written, but together they do not give the database that "
+                f"{plan.steps[-1].name} was made from"
+            )
+    return Filled(header, proven=proof is not None)
+
+
+def _refuse_absurd(header: Header, plan: RestorePlan) -> None:
+    """A damaged size must not make us ask for more memory than the objects can have pages."""
+    if header.commit > plan.size // _SMALLEST_PAGE:
+        raise DamagedData(f"{plan.size} bytes of objects cannot hold a database of {header.commit} pages")
 
 
 class _Filling:
@@ -101,16 +117,13 @@ class _Filling:
                 return 0
             return self._write_piece(work.reader, work.share, work.piece)
 
-    def checked_header(self, place: str) -> Header:
+    def checked_header(self) -> Header:
         """The header of the whole plan. Raises DamagedData when its objects are not one complete history."""
-        try:
-            header = merged_header(self._headers[::-1])
-        except LtxError as error:
-            raise DamagedData(f"{place}: {error}") from error
+        header = merged_header(self._headers[::-1])
         missing = self._pages.missing()
         if missing:
             first = self._pages.first_missing()
-            raise DamagedData(f"{place}: {missing} of {header.commit} pages are in no object (the first is {first})")
+            raise DamagedData(f"{missing} of {header.commit} pages are in no object (the first is {first})")
         return header
 
     def _write_piece(self, reader: ObjectReader, share: Share, piece: Piece) -> int:
@@ -175,16 +188,14 @@ def _unpack(data: memoryview, wanted: Sequence[int], page_size: int) -> list[byt
     return images
 
 
-def _culprit(replica: Replica, steps: Sequence[Stored]) -> DamagedData:
-    """The pages do not add up: find the object whose own checksum is wrong."""
-    for stored in steps:
-        reader = ObjectReader(replica, stored)
-        try:
+@contextmanager
+def _naming_culprit(replica: Replica, plan: RestorePlan) -> Iterator[None]:
+    """What does not fit together usually has one damaged object in it: prove each by itself, and name that one."""
+    try:
+        yield
+    except DamagedData as error:
+        for stored in plan.steps:
+            reader = ObjectReader(replica, stored)
             with reader.naming_damage():
                 deque(read_pages(reader.chunks()), maxlen=0)
-        except DamagedData as error:
-            return error
-    return DamagedData(
-        f"{replica.description}: every object is as it was written, but together they do not give the database that "
-        f"{steps[-1].name} was made from"
-    )
+        raise DamagedData(f"{replica.description}: {error}") from error

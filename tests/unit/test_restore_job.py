@@ -158,3 +158,16 @@ def test_cut_objects_are_damaged(tmp_path: Path, history: History, size: int) ->
     os.truncate(object_path(tmp_path / "replica", ObjectName(0, 7, 7)), size)
     with pytest.raises(DamagedData, match="0/0000000000000007"):
         restored(history.replica, tmp_path / "out.db")
+
+
+@pytest.mark.parametrize("proven", [True, False])
+def test_a_damaged_size_does_not_ask_for_the_whole_memory(tmp_path: Path, proven: bool) -> None:
+    history = sqlite_history(tmp_path, tmp_path / "replica", proven=proven)
+    name = ObjectName(0, 8, 8)
+    damage(object_path(tmp_path / "replica", name), flip(12, 0x40))
+    with pytest.raises(DamagedData, match=str(name).replace(".", r"\.")):
+        restored(history.replica, tmp_path / "out.db")
+    body = encode(Header(PAGE, 1 << 31, 8, 8, 1, wal_offset=32), [(1, bytes(PAGE))])
+    object_path(tmp_path / "replica", name).write_bytes(body)
+    with pytest.raises(DamagedData, match="cannot hold a database of 2147483648 pages"):
+        restored(history.replica, tmp_path / "out.db")
