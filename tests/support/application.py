@@ -1,6 +1,6 @@
 """An application in a process of its own that does what a test tells it, one command at a time.
 
-In (stdin): JSON lines {"sql", "values"} or {"image": path}. Out (stdout): JSON lines {"rows"} or {"error"}.
+In (stdin): JSON lines {"sql", "values"}, {"image": path}, {"restore": path} or {"close"}. Out (stdout): JSON lines {"rows"} or {"error"}.
 Run as a script: `application.py LIBRARY DATABASE`, LIBRARY being `sqlite3` (Python's own) or `apsw`.
 """
 
@@ -30,6 +30,9 @@ def run(library: str, path: str) -> None:
             if "image" in command:
                 name = ("main",) if library != "sqlite3" else ()
                 Path(command["image"]).write_bytes(connection.serialize(*name))
+                answer = {"rows": []}
+            elif "restore" in command:
+                sqlite3.connect(command["restore"]).backup(connection)
                 answer = {"rows": []}
             elif "close" in command:
                 connection.close()

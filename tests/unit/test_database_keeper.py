@@ -36,7 +36,7 @@ def engine(path: Path) -> Iterator[Engine]:
 def marks(engine: Engine) -> set[int]:
     """The read marks this process holds, as the kernel sees it."""
     inode = engine.live.shm_path.stat().st_ino
-    held = [lock for lock in locks.held_locks(Path("/proc/locks").read_text()) if lock.pid == os.getpid()]
+    held = [lock for lock in locks.held_locks(Path("/proc/locks").read_text().splitlines()) if lock.pid == os.getpid()]
     return {lock.start - locks.READ_0 for lock in held if lock.inode[1] == inode} & set(range(5))
 
 
