@@ -9,7 +9,6 @@ proof, whatever wrote the older objects. Otherwise every object is read to its e
 checksum, and SQLite has to look at the result (jobs/restore does that).
 """
 
-from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,13 +21,12 @@ from litestreamd.basics.checksum import FLAG, page_checksum
 from litestreamd.basics.errors import DamagedData
 from litestreamd.database.draft import Draft
 from litestreamd.jobs.pool import done_ahead, worker_pool
+from litestreamd.jobs.restore_frames import one_piece, whole_object
 from litestreamd.jobs.restore_source import ObjectReader, OpenedObject, open_object
-from litestreamd.ltx.decoder import Pages, read_pages
-from litestreamd.ltx.errors import Malformed
+from litestreamd.ltx.decoder import read_pages
 from litestreamd.ltx.header import Header
 from litestreamd.ltx.merge import merged_header
 from litestreamd.ltx.pages import batch_pages
-from litestreamd.ltx.scan import NEXT_FRAME, scan
 from litestreamd.plan.restore import RestorePlan
 from litestreamd.plan.shares import PageMap, Piece, Share, pieces
 from litestreamd.replica.port import Replica
@@ -111,11 +109,16 @@ class _Filling:
 
     def write(self, work: _Work) -> int:
         """Write the pages of one piece of work; out: the xor of their checksums (0 when the file is the proof)."""
+        found = 0
         with work.reader.naming_damage():
             if work.piece is None:
-                self._write_whole(work.reader, work.share)
+                for numbers, images in whole_object(work.reader, work.share):
+                    self._write_pages(numbers, images)
                 return 0
-            return self._write_piece(work.reader, work.share, work.piece)
+            for numbers, images in one_piece(work.reader, work.share, work.piece, self._page_size):
+                found = reduce(xor, map(page_checksum, numbers, images), found)
+                self._write_pages(numbers, images)
+        return found
 
     def checked_header(self) -> Header:
         """The header of the whole plan. Raises DamagedData when its objects are not one complete history."""
@@ -125,28 +128,6 @@ class _Filling:
             first = self._pages.first_missing()
             raise DamagedData(f"{missing} of {header.commit} pages are in no object (the first is {first})")
         return header
-
-    def _write_piece(self, reader: ObjectReader, share: Share, piece: Piece) -> int:
-        data, found = reader.read(piece.offset, piece.length), 0
-        for first, last in _stretches(share, piece):
-            start = share.offsets[first] - piece.offset
-            end = share.offsets[last - 1] + share.lengths[last - 1] - piece.offset
-            wanted = share.numbers[first:last].tolist()
-            images = _unpack(data[start:end], wanted, self._page_size)
-            found = reduce(xor, map(page_checksum, wanted, images), found)
-            self._write_pages(wanted, images)
-        return found
-
-    def _write_whole(self, reader: ObjectReader, share: Share) -> None:
-        """Read the object to its end, which proves it, and write what counts of it."""
-        for event in read_pages(reader.chunks()):
-            if not isinstance(event, Pages):
-                continue
-            first = bisect_left(share.numbers, event.pages[0][0])
-            last = bisect_right(share.numbers, event.pages[-1][0])
-            counting = set(share.numbers[first:last])
-            pages = [(number, image) for number, image in event.pages if number in counting]
-            self._write_pages([number for number, _ in pages], [image for _, image in pages])
 
     def _write_pages(self, numbers: Sequence[int], images: Sequence[bytes]) -> None:
         """Write pages, each run of consecutive numbers at once."""
@@ -158,34 +139,6 @@ class _Filling:
             if at == len(numbers) or numbers[at] != numbers[at - 1] + 1:
                 self._draft.write(images[start:at], (numbers[start] - 1) * self._page_size)
                 start = at
-
-
-def _stretches(share: Share, piece: Piece) -> Iterator[tuple[int, int]]:
-    """The frames [first, last) of a piece that lie one behind the other in the file."""
-    if sum(share.lengths[piece.first : piece.last]) == piece.length:
-        yield piece.first, piece.last
-        return
-    first = piece.first
-    for at in range(piece.first + 1, piece.last + 1):
-        if at == piece.last or share.offsets[at] != share.offsets[at - 1] + share.lengths[at - 1]:
-            yield first, at
-            first = at
-
-
-def _unpack(data: memoryview, wanted: Sequence[int], page_size: int) -> list[bytes]:
-    """The pages of frames that lie one behind the other. Raises LtxError, also when they are not those wanted."""
-    images: list[bytes] = []
-    numbers: list[int] = []
-    while len(data) >= NEXT_FRAME:
-        run = scan(data, page_size, len(wanted))
-        if not run.numbers:
-            break
-        numbers += run.numbers
-        images += run.expand(page_size)
-        data = data[run.size :]
-    if data or numbers != wanted:
-        raise Malformed("the page index does not agree with the pages in the file")
-    return images
 
 
 @contextmanager

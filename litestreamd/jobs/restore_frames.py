@@ -1,0 +1,66 @@
+"""The pages of an object that count, unpacked.
+
+In: an opened object and its share of the database. Out: batches of (page numbers, images), ascending. Two ways to
+get at them: by byte range, frame by frame as the page index says, or by reading the whole object, which also proves
+it. Raises LtxError on bad bytes, and the errors of the port.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+
+from litestreamd.jobs.restore_source import ObjectReader
+from litestreamd.ltx.decoder import Pages, read_pages
+from litestreamd.ltx.errors import Malformed
+from litestreamd.ltx.scan import NEXT_FRAME, scan
+from litestreamd.plan.shares import Piece, Share
+
+Batch = tuple[Sequence[int], Sequence[bytes]]
+
+
+def one_piece(reader: ObjectReader, share: Share, piece: Piece, page_size: int) -> Iterator[Batch]:
+    """Fetch one byte range and unpack the frames of the share that lie in it."""
+    data = reader.read(piece.offset, piece.length)
+    for first, last in _stretches(share, piece):
+        start = share.offsets[first] - piece.offset
+        end = share.offsets[last - 1] + share.lengths[last - 1] - piece.offset
+        numbers = share.numbers[first:last].tolist()
+        yield numbers, _unpack(data[start:end], numbers, page_size)
+
+
+def whole_object(reader: ObjectReader, share: Share) -> Iterator[Batch]:
+    """Read the object to its end; it is proven when the iteration has ended."""
+    for event in read_pages(reader.chunks()):
+        if isinstance(event, Pages):
+            first = bisect_left(share.numbers, event.pages[0][0])
+            last = bisect_right(share.numbers, event.pages[-1][0])
+            counting = set(share.numbers[first:last])
+            pages = [page for page in event.pages if page[0] in counting]
+            yield [number for number, _ in pages], [image for _, image in pages]
+
+
+def _stretches(share: Share, piece: Piece) -> Iterator[tuple[int, int]]:
+    """The frames [first, last) of a piece that lie one behind the other in the file."""
+    if sum(share.lengths[piece.first : piece.last]) == piece.length:
+        yield piece.first, piece.last
+        return
+    first = piece.first
+    for at in range(piece.first + 1, piece.last + 1):
+        if at == piece.last or share.offsets[at] != share.offsets[at - 1] + share.lengths[at - 1]:
+            yield first, at
+            first = at
+
+
+def _unpack(data: memoryview, wanted: Sequence[int], page_size: int) -> list[bytes]:
+    """The pages of frames that lie one behind the other. Raises LtxError, also when they are not those wanted."""
+    images: list[bytes] = []
+    numbers: list[int] = []
+    while len(data) >= NEXT_FRAME:
+        run = scan(data, page_size, len(wanted))
+        if not run.numbers:
+            break
+        numbers += run.numbers
+        images += run.expand(page_size)
+        data = data[run.size :]
+    if data or numbers != wanted:
+        raise Malformed("the page index does not agree with the pages in the file")
+    return images
