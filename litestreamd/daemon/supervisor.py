@@ -8,7 +8,6 @@ import os
 import resource
 import signal
 import socket
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,6 +26,7 @@ from litestreamd.replica.writers import Writer
 
 WORKERS = 8
 FINAL_LOOK_S = 0.5
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class SystemClock:
@@ -46,7 +46,6 @@ class Supervisor:
 
     def __init__(self, config: Config, take_over: bool = False) -> None:
         self._config = config
-        self._stop = threading.Event()
         self._failure: BaseException | None = None
         self._watcher = Watcher(self._signal, self._watch_limited)
         self._scheduler = Scheduler(_workers(len(config.databases)), self._arm, self._crashed)
@@ -57,15 +56,16 @@ class Supervisor:
         """Run until SIGTERM or SIGINT, then bring everything to the replicas and go. A bug in a task is raised,
         and BusyError when another daemon has all the databases."""
         _raise_descriptor_limit()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._stop.set())
+        # Blocked in every thread (they inherit it) and waited for. A handler would run in this thread only, and a
+        # signal that comes just before the thread blocks in a lock would wait there for the next one.
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         self._watcher.start()
         self._scheduler.start()
         for replication in self._replications:
             self._scheduler.add(replication)
             for line in replication.lines:
                 self._scheduler.add(line)
-        self._stop.wait()
+        signal.sigwait(STOP_SIGNALS)
         self._scheduler.stop()
         self._watcher.stop()
         if self._failure is not None:
@@ -116,7 +116,7 @@ class Supervisor:
 
     def _crashed(self, error: BaseException) -> None:
         self._failure = error
-        self._stop.set()
+        _stop_this_process()
 
     def _observe(self, event: Event) -> None:
         log_event(event)
@@ -124,7 +124,7 @@ class Supervisor:
         if isinstance(event, Problem) and refusals and all(refusals):
             # Nothing is left to do here: another daemon does it all.
             self._failure = refusals[0]
-            self._stop.set()
+            _stop_this_process()
 
 
 def _finish_one(replication: Replication, deadline: float) -> bool:
@@ -140,7 +140,15 @@ def _finish_one(replication: Replication, deadline: float) -> bool:
                 time.sleep(min(left, FINAL_LOOK_S))
     except LitestreamdError as error:
         LOGGER.error("%s: %s", replication.settings.database, error)
-    return not replication.close().behind
+    behind = replication.close().behind
+    if not replication.captured:
+        LOGGER.error("%s: could not be read any more: its last commits may be missing", replication.settings.database)
+    return replication.captured and not behind
+
+
+def _stop_this_process() -> None:
+    """As if an operator had asked for it."""
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _writer(node_id: int, instance: str) -> Writer:

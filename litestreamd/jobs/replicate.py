@@ -98,6 +98,7 @@ class Replication:
             news=lambda: signal(self),
         )  # fmt: skip
         self.refused: AlreadyReplicated | None = None
+        self.captured = False
         self._state_is_open = False
         self._keeper: Keeper | None = None
         self._upkeep: Upkeep | None = None
@@ -137,13 +138,18 @@ class Replication:
         return pause
 
     def finish(self) -> bool:
-        """Capture what is committed by now. Out: whether every replica has everything; run the lines until it has."""
+        """Capture what is committed by now (`captured` says whether that was possible). Out: whether every replica has
+        everything that was captured; run the lines until it has."""
+        if self._keeper is None or self._state.head is None:
+            self.run(woken=True)  # the end may come before the first look
         if self._state.head is None:
-            return True
+            self.captured = self._keeper is None and bool(self._awaited)
+            return self._keeper is None
         self._lines.admit()
         if self._keeper is not None:
             self._lines.give_images(self._told)
             self._told(self._capture.take(self._live.header(), self._clock.now_ms()))
+        self.captured = self._keeper is not None or bool(self._awaited)
         return not self._lines.behind(self._capture.head.txid)
 
     def close(self) -> Closed:

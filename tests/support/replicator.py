@@ -107,7 +107,7 @@ class Replicator:
     def _answers_sigterm(self) -> bool:
         if self.program is LITESTREAM:  # Go catches every signal from the first instruction on
             return "replicating to" in self._log_of_this_run()
-        return bool(int(_status(self.pid).get("SigCgt", "0"), 16) >> (signal.SIGTERM - 1) & 1)
+        return any(_expects(status, signal.SIGTERM) for status in _thread_statuses(self.pid))
 
     def _log_of_this_run(self) -> str:
         return self.log.rpartition("\n--- ")[2]
@@ -179,11 +179,29 @@ class Replicator:
 
 
 def _status(pid: int) -> dict[str, str]:
+    return _fields(Path(f"/proc/{pid}/status"))
+
+
+def _thread_statuses(pid: int) -> list[dict[str, str]]:
+    return [_fields(path) for path in Path(f"/proc/{pid}/task").glob("*/status")]
+
+
+def _fields(path: Path) -> dict[str, str]:
     try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        lines = path.read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError):
         return {}
     return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+
+def _expects(status: dict[str, str], number: int) -> bool:
+    """Whether a thread handles a signal, or blocks it so that another one can wait for it.
+
+    A child between fork and exec blocks them all, SIGHUP too.
+    """
+    blocked, handled = (int(status.get(key, "0"), 16) for key in ("SigBlk", "SigCgt"))
+    bit, hang_up = 1 << (number - 1), 1 << (signal.SIGHUP - 1)
+    return bool(handled & bit) or bool(blocked & bit and not blocked & hang_up)
 
 
 def _kibibytes(pid: int, key: str) -> int:
