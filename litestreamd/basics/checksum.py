@@ -1,6 +1,6 @@
 """CRC-64/GO-ISO, the page checksum and the rolling database checksum of LTX.
 
-Sources: FORMATS "file checksum" and "database checksum" of LTX v0.5.2: reflected polynomial
+Sources: "file checksum" and "database checksum" of the LTX format (library v0.5.2): reflected polynomial
 0xD800000000000000, initial and final value all ones, check value b90956c775a41001.
 The work is done by fastcrc (or anycrc); without either a byte table in Python stands in, so that
 a missing wheel makes backups slow and never impossible.
