@@ -64,11 +64,8 @@ def draft_for(target: Path) -> Iterator[Draft]:
         for folder in (*reversed(target.parent.parents), target.parent):
             folder.mkdir(mode=0o700, exist_ok=True)
         _remove_abandoned(target)
-        path = target.with_name(f".{target.name}.{os.urandom(8).hex()}.restoring")
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        path, descriptor = _create(target)
     try:
-        # The lock tells a restore at work from one that was killed.
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield Draft(target, path, descriptor)
     finally:
         path.unlink(missing_ok=True)
@@ -82,6 +79,18 @@ def told(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise _fault(error, path) from error
+
+
+def _create(target: Path) -> tuple[Path, int]:
+    """A new file, locked: the lock tells a restore at work from one that was killed."""
+    while True:
+        path = target.with_name(f".{target.name}.{os.urandom(8).hex()}.restoring")
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        # Another restore may have taken it for abandoned between the two calls.
+        if os.fstat(descriptor).st_nlink:
+            return path, descriptor
+        os.close(descriptor)
 
 
 def _fault(error: OSError, path: Path) -> LitestreamdError:

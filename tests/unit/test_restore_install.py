@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from litestreamd.basics.errors import BusyError, RightsError, UsageError
+from litestreamd.basics.errors import BusyError, DamagedData, RightsError, UsageError
 from litestreamd.database import install as installing
 from litestreamd.ltx.names import ObjectName
 from litestreamd.replica.folder import FolderReplica
 from tests.contract.places import no_hard_links
-from tests.support.histories import History, sqlite_history
+from tests.support.histories import History, damage, flip, object_path, sqlite_history
 from tests.support.programs import TREE, environment
 from tests.support.restoring import left_in, restored
 
@@ -249,6 +249,16 @@ def test_force_refuses_before_anything_is_fetched(user: Path, history: History) 
 
     with pytest.raises(BusyError):
         restored(Untouched(history.replica._root, "file"), user, force=True)
+
+
+def test_a_failed_restore_leaves_the_old_database_as_it_was(home: Path, history: History) -> None:
+    path = home / "app.db"
+    die_with_sidecars(path)
+    before = {each.name: each.read_bytes() for each in home.iterdir()}
+    damage(object_path(history.replica._root, ObjectName(0, 8, 8)), flip(85))
+    with pytest.raises(DamagedData):
+        restored(history.replica, path, force=True)
+    assert {each.name: each.read_bytes() for each in home.iterdir()} == before
 
 
 def test_without_hard_links_the_old_database_is_copied(
