@@ -64,12 +64,17 @@ def draft_for(target: Path) -> Iterator[Draft]:
         for folder in (*reversed(target.parent.parents), target.parent):
             folder.mkdir(mode=0o700, exist_ok=True)
         _remove_abandoned(target)
-        path, descriptor = _create(target)
+    path = target.with_name(f".{target.name}.{os.urandom(8).hex()}.restoring")
+    # The name is known before the file is there, so that an interrupt at any moment finds what to remove.
     try:
-        yield Draft(target, path, descriptor)
+        with told(path):
+            descriptor = _create(path)
+        try:
+            yield Draft(target, path, descriptor)
+        finally:
+            os.close(descriptor)
     finally:
         path.unlink(missing_ok=True)
-        os.close(descriptor)
 
 
 @contextmanager
@@ -81,15 +86,14 @@ def told(path: Path) -> Iterator[None]:
         raise _fault(error, path) from error
 
 
-def _create(target: Path) -> tuple[Path, int]:
+def _create(path: Path) -> int:
     """A new file, locked: the lock tells a restore at work from one that was killed."""
     while True:
-        path = target.with_name(f".{target.name}.{os.urandom(8).hex()}.restoring")
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         # Another restore may have taken it for abandoned between the two calls.
         if os.fstat(descriptor).st_nlink:
-            return path, descriptor
+            return descriptor
         os.close(descriptor)
 
 

@@ -270,3 +270,42 @@ def test_an_object_deleted_during_a_listing_is_simply_gone(tmp_path: Path, monke
 
     monkeypatch.setattr(os, "scandir", Scan)
     assert [stored.name.max_txid for stored in replica.list()] == [1, 3]
+
+
+@pytest.mark.parametrize("weak", [False, True])
+def test_an_object_is_durable_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weak: bool
+) -> None:
+    """Only a power cut could show it; so the calls are watched, and still made."""
+    calls: list[str] = []
+    fsync, rename = os.fsync, Path.rename
+
+    def watched_fsync(descriptor: int) -> None:
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        calls.append(f"fsync {path.name}" if path.is_dir() else "fsync file")
+        fsync(descriptor)
+
+    def watched_link(source: Path, target: Path) -> None:
+        if weak:
+            no_hard_links(source, target)
+        calls.append("named")
+        os.link(source, target)
+
+    def watched_rename(source: Path, target: Path) -> Path:
+        calls.append("named")
+        return rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", watched_fsync)
+    monkeypatch.setattr(Path, "rename", watched_rename)
+    replica = FolderReplica(tmp_path / "r", "file", link=watched_link)
+    replica.create(NAME, [b"x"], 1)
+    assert calls == [f"fsync {tmp_path.name}", "fsync r", "fsync ltx", "fsync file", "named", "fsync 0"]
+    calls.clear()
+    replica.create(ObjectName(0, 2, 2), [b"x"], 1)
+    assert calls == ["fsync file", "named", "fsync 0"]
+    calls.clear()
+    replica.create(NAME, [b"y"], 1)
+    assert calls[-1] == "fsync 0", "an earlier try may have died before it"
+    calls.clear()
+    replica.delete([NAME])
+    assert calls == ["fsync 0"]

@@ -223,6 +223,26 @@ def test_force_refuses_while_an_application_has_it_open(user: Path, home: Path, 
     assert {path.name: path.read_bytes() for path in home.iterdir() if path.name != "app.db-shm"} == before
 
 
+def test_an_application_that_starts_meanwhile_is_seen(home: Path, history: History) -> None:
+    path, started = home / "app.db", []
+    path.write_bytes(b"")
+
+    class Started(FolderReplica):
+        def read_at(self, name: ObjectName, offset: int, length: int) -> bytes:
+            if not started:
+                with path.open("rb") as file:
+                    started.append(subprocess.Popen(["sleep", "60"], stdin=file))
+            return super().read_at(name, offset, length)
+
+    try:
+        with pytest.raises(BusyError, match=r"open in process [0-9]+"):
+            restored(Started(history.replica._root, "file"), path, force=True, parallelism=1)
+    finally:
+        started[0].kill()
+        started[0].wait()
+    assert left_in(home) == {"app.db"}
+
+
 def test_locks_alone_are_enough_to_see_an_application(
     user: Path, history: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,6 +269,47 @@ def test_force_refuses_before_anything_is_fetched(user: Path, history: History) 
 
     with pytest.raises(BusyError):
         restored(Untouched(history.replica._root, "file"), user, force=True)
+
+
+def test_the_file_is_durable_before_it_has_its_name(
+    home: Path, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a power cut could show it; so the calls are watched, and still made."""
+    calls: list[str] = []
+    fsync, link, rename = os.fsync, os.link, Path.rename
+
+    def watched_fsync(descriptor: int) -> None:
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        calls.append("fsync folder" if path.is_dir() else "fsync file")
+        fsync(descriptor)
+
+    def watched_link(source: Path, target: Path) -> None:
+        calls.append(f"link {target.name}")
+        link(source, target)
+
+    def watched_rename(source: Path, target: Path) -> Path:
+        calls.append(f"rename {target.name}")
+        return rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", watched_fsync)
+    monkeypatch.setattr(os, "link", watched_link)
+    monkeypatch.setattr(Path, "rename", watched_rename)
+    restored(history.replica, home / "app.db")
+    assert calls == ["fsync file", "link app.db", "fsync folder"]
+    calls.clear()
+    (home / "app.db-journal").write_bytes(b"")
+    (home / "app.db").unlink()
+    restored(history.replica, home / "app.db")
+    assert calls == [
+        "fsync file",
+        f"rename app.db-journal.before-{STAMP}",
+        "fsync folder",
+        "link app.db",
+        "fsync folder",
+    ]
+    calls.clear()
+    restored(history.replica, home / "app.db", force=True)
+    assert calls == ["fsync file", f"link app.db.before-{STAMP}", "rename app.db", "fsync folder"]
 
 
 def test_a_failed_restore_leaves_the_old_database_as_it_was(home: Path, history: History) -> None:
