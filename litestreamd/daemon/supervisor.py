@@ -19,7 +19,8 @@ from litestreamd.daemon.scheduler import Scheduler, Task
 from litestreamd.daemon.watch import Watcher
 from litestreamd.database.state_paths import state_directory
 from litestreamd.jobs.events import Event, Problem
-from litestreamd.jobs.replicate import Replication, Settings
+from litestreamd.jobs.replicate import Replication
+from litestreamd.jobs.settings import Settings
 from litestreamd.plan.checkpoint import Limits
 from litestreamd.replica.build import build_replica
 from litestreamd.replica.writers import Writer

@@ -9,7 +9,6 @@ spell and then at most once per interval; checkpoint; settle; rest.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from litestreamd.basics.clock import Clock
@@ -34,12 +33,11 @@ from litestreamd.jobs.events import (
 )
 from litestreamd.jobs.lines import SETTLE_ENTRIES, Lines
 from litestreamd.jobs.pace import Backoff, Next
+from litestreamd.jobs.settings import Settings
 from litestreamd.jobs.ship import Line
 from litestreamd.jobs.upkeep import Replaced, Upkeep
-from litestreamd.plan.checkpoint import Limits
 from litestreamd.plan.position import Still, next_step
 from litestreamd.replica.port import Replica
-from litestreamd.replica.writers import Writer
 from litestreamd.wal.frames import frame_size
 from litestreamd.wal.index import IndexHeader
 
@@ -56,22 +54,6 @@ REST_S = 2.0
 SETTLE_QUIET_S = 5.0
 SETTLE_BYTES = 16 << 20
 VALVE_BYTES = 1 << 30
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How one database is replicated. Times in seconds; `state` is its state directory; `limits` as plan.checkpoint;
-    `take_over` lets a foreign history be continued; `writer` is who we are."""
-
-    database: Path
-    state: Path
-    writer: Writer
-    limits: Limits
-    sync_interval_s: float = 1.0
-    busy_timeout_s: float = 1.0
-    max_sync_wal_bytes: int = 64 << 20
-    switch_to_wal: bool = True
-    take_over: bool = False
 
 
 class Replication:

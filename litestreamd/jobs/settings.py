@@ -1,0 +1,23 @@
+"""How one database is replicated, as values."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from litestreamd.plan.checkpoint import Limits
+from litestreamd.replica.writers import Writer
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How one database is replicated. Times in seconds; `state` is its state directory; `limits` as plan.checkpoint;
+    `take_over` lets a foreign history be continued; `writer` is who we are."""
+
+    database: Path
+    state: Path
+    writer: Writer
+    limits: Limits
+    sync_interval_s: float = 1.0
+    busy_timeout_s: float = 1.0
+    max_sync_wal_bytes: int = 64 << 20
+    switch_to_wal: bool = True
+    take_over: bool = False
