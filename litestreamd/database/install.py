@@ -60,9 +60,12 @@ def install(draft: Draft, force: bool, stamp: str) -> Installed:
 
     Raises UsageError, BusyError, RightsError, EnvironmentFault; what was there is then still there.
     """
-    refuse_existing(draft.target, force)
     with told(draft.target):
-        done = _replace(draft, stamp) if draft.target.exists() else _place(draft, stamp)
+        if force and draft.target.exists():
+            done = _replace(draft, stamp)
+        else:
+            refuse_existing(draft.target, force=False)
+            done = _place(draft, stamp)
         _fsync_folder(draft.target.parent)
     passing("restore.installed")
     return done
