@@ -131,6 +131,9 @@ class Replication:
         if self._keeper is not None:
             self._lines.give_images(self._told)
             self._told(self._capture.take(self._live.header(), self._clock.now_ms()))
+            if self._capture.broken_chain and self._upkeep is not None:
+                # Once we are gone too, SQLite's recovery would stop at the break: nobody else has checkpointed it.
+                self._told(self._upkeep.heal())
         self.captured = self._keeper is not None or bool(self._awaited)
         return not self._lines.behind(self._capture.head.txid)
 

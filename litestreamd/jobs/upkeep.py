@@ -57,7 +57,7 @@ class Upkeep:
         if self._clock.monotonic() < self._checkpoint_at:
             return []
         if self._capture.broken_chain:
-            return self._heal()
+            return self.heal()
         above_zero = not self._keeper.may_stand_on_zero
         match due(self._live.header(), self._wal_frames(), quiet_s, above_zero, self._limits):
             case Checkpoint.RUN:
@@ -79,7 +79,8 @@ class Upkeep:
         now_ms = self._clock.now_ms()
         return self._told(self._keeper.checkpoint(now_ms)) + self._told_cut(self._keeper.truncate(now_ms))
 
-    def _heal(self) -> list[Taken]:
+    def heal(self) -> list[Taken]:
+        """Get rid of a WAL with a broken checksum chain. Out: what was captured meanwhile."""
         work, healed = self._keeper.heal(self._clock.now_ms())
         self._observe(ChainHealed(self._name, healed))
         if not healed:

@@ -46,7 +46,8 @@ class Habits:
 
         It can then lose commits by itself, when everybody died before a checkpoint.
         """
-        return self.library == STOCK and "savepoints" in self.deeds and self.cache_pages < 100
+        small = self.cache_pages < 100 or "settings" in self.deeds
+        return self.library == STOCK and "savepoints" in self.deeds and small
 
 
 def random_habits(chance: random.Random, *, libraries: tuple[str, ...] = (STOCK, NEW)) -> Habits:
