@@ -48,6 +48,7 @@ class CapturedState:
         self._hashes = PageHashes(folder / "pages.1")
         self._path = folder / "state.json"
         self._settled: Head | None = None
+        self._owed: Ledger | None = None
 
     def open(self) -> None:
         """Read the state back. Raises DamagedData when it does not prove itself."""
@@ -57,7 +58,9 @@ class CapturedState:
             if next(ledgers, None) is not None:
                 raise DamagedData(f"{self._path} is missing although there is a spool; {self._way_out}.")
             return
+        self._hashes.rest()
         self._hashes = PageHashes(self._folder / state.pages)
+        self._remove_others(state.pages)
         self.node_ids = (*(node for node in state.node_ids if node != self.node_ids[-1]), self.node_ids[-1])
         head = state.head
         for ledger in ledgers:
@@ -73,20 +76,18 @@ class CapturedState:
 
         They go to a file of their own, which state.json names from then on: a crash before leaves the old state.
         """
-        old = self._hashes
-        self._hashes = PageHashes(old.path.with_suffix(f".{int(old.path.suffix[1:]) + 1}"))
-        self._hashes.truncate(0)
-        run, first = array("Q"), 1
-        for checksum in checksums:
-            run.append(checksum)
-            if len(run) == RUN:
-                self._hashes.store_run(first, run)
-                run, first = array("Q"), first + RUN
-        self._hashes.store_run(first, run)
-        self.head = head_of(self._rolling(first - 1 + len(run)))
-        self.settle(force=True)
-        old.remove()
-        return self.head
+        kept = self._hashes, self.head, self._owed
+        self._hashes = PageHashes(self._hashes.path.with_suffix(f".{int(self._hashes.path.suffix[1:]) + 1}"))
+        self._owed = None
+        try:
+            head = self.head = head_of(self._rolling(self._store_all(checksums)))
+            self.settle(force=True)
+        except BaseException:
+            self._hashes.rest()
+            self._hashes, self.head, self._owed = kept
+            raise
+        kept[0].remove()
+        return head
 
     def reposition(self, head: Head) -> None:
         """Move the head within the same TXID (same pages, another place in the WAL)."""
@@ -94,18 +95,24 @@ class CapturedState:
 
     def hashes(self, count: int) -> Iterator[int]:
         """Page checksums of pages 1..count; 0 where there is none."""
+        self._pay()
         for _, run in self._hashes.runs(count):
             yield from run
 
     def step(self, pgnos: Sequence[int], new: Sequence[int], commit: int) -> Step:
         """The step to the checksums `new` of ascending `pgnos` and a database of `commit` pages."""
         assert self.head is not None
+        self._pay()
         gone = range(commit + 1, self.head.position.commit + 1)
         touched = array("I", [*pgnos, *gone])
         return Step(touched, self._hashes.lookup(touched), array("Q", [*new, *(0 for _ in gone)]))
 
     def store(self, move: Move, pages: Iterable[tuple[int, bytes]]) -> SpoolEntry:
-        """Make the move: a durable entry with `pages`, then the hashes, then the head."""
+        """Make the move: a durable entry with `pages`, then the head, then the hashes.
+
+        When the hashes cannot follow (the disk is full now) the move is made all the same, for an entry may be on a
+        replica the next moment; they follow before anything else is done with them.
+        """
         header = self._header(move)
 
         def write_ltx(write: Callable[[bytes], object]) -> Ledger:
@@ -120,15 +127,16 @@ class CapturedState:
 
         passing("capture.before-spool")
         entry, ledger = self.spool.append(header.max_txid, write_ltx)
-        self._apply(ledger)
+        self.head, self._owed = ledger.head, ledger
+        self._pay()
         passing("pages.updated")
-        self.head = ledger.head
         return entry
 
     def settle(self, force: bool = False) -> None:
         """Make the page hashes durable up to the head and say so in state.json; spool entries may go after that."""
         if self.head is None or (self.head == self._settled and not force):
             return
+        self._pay()
         self._hashes.sync()
         passing("settle.pages-synced")
         save_state(self._path, State(self.head, self._hashes.path.name, self.node_ids))
@@ -152,6 +160,30 @@ class CapturedState:
     @property
     def _way_out(self) -> str:
         return f"move {self._path.parent} away and start again: the replica's state will be compared page by page"
+
+    def _pay(self) -> None:
+        """Bring the hashes up to the head."""
+        if self._owed is not None:
+            self._apply(self._owed)
+            self._owed = None
+
+    def _store_all(self, checksums: Iterable[int]) -> int:
+        """Fill an empty file of hashes; out: how many."""
+        self._hashes.truncate(0)
+        run, first = array("Q"), 1
+        for checksum in checksums:
+            run.append(checksum)
+            if len(run) == RUN:
+                self._hashes.store_run(first, run)
+                run, first = array("Q"), first + RUN
+        self._hashes.store_run(first, run)
+        return first - 1 + len(run)
+
+    def _remove_others(self, name: str) -> None:
+        """Page hashes that a crash in `replace` left behind."""
+        for path in self._folder.glob("pages.*"):
+            if path.name != name:
+                PageHashes(path).remove()
 
     def _rolling(self, count: int) -> int:
         return rolling(self.hashes(count))

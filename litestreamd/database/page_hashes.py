@@ -1,7 +1,8 @@
 """One 64-bit checksum per page of the captured state, in one flat file.
 
 In: page numbers and their page checksums (basics.checksum.page_checksum; 0 = no page, the lock page too).
-Out: the same back. Entry n - 1 belongs to page n, 8 bytes, little-endian.
+Out: the same back; EnvironmentFault from everything that touches the file. Entry n - 1 belongs to page n, 8 bytes,
+little-endian.
 Promise: none about crashes by itself. The file is a cache of what spool entries say: after a crash every
 entry past the last `sync` is applied again, which is idempotent (see database/ledger.py, database/state.py).
 """
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from litestreamd.basics.errors import EnvironmentFault
+from litestreamd.database.disk import state_disk
 
 ENTRY = 8
 RUN = 8192
@@ -36,16 +38,19 @@ class PageHashes:
 
     def sync(self) -> None:
         """Make everything stored so far durable."""
-        os.fsync(self._file())
+        with state_disk(self.path, "written"):
+            os.fsync(self._file())
 
     def remove(self) -> None:
         """Close and delete the file."""
         self.rest()
-        self.path.unlink(missing_ok=True)
+        with state_disk(self.path, "removed"):
+            self.path.unlink(missing_ok=True)
 
     def count(self) -> int:
         """Pages covered."""
-        return os.fstat(self._file()).st_size // ENTRY
+        with state_disk(self.path, "read"):
+            return os.fstat(self._file()).st_size // ENTRY
 
     def runs(self, count: int) -> Iterator[tuple[int, array[int]]]:
         """(first page number, checksums) in order for pages 1..count; pages the file does not cover are 0."""
@@ -78,7 +83,8 @@ class PageHashes:
 
     def truncate(self, count: int) -> None:
         """Cover pages 1..count only."""
-        os.ftruncate(self._file(), count * ENTRY)
+        with state_disk(self.path, "written"):
+            os.ftruncate(self._file(), count * ENTRY)
 
     def _file(self) -> int:
         if self._fd < 0:
@@ -87,7 +93,9 @@ class PageHashes:
         return self._fd
 
     def _read(self, first: int, count: int) -> array[int]:
-        found = array("Q", os.pread(self._file(), count * ENTRY, (first - 1) * ENTRY))
+        with state_disk(self.path, "read"):
+            data = os.pread(self._file(), count * ENTRY, (first - 1) * ENTRY)
+        found = array("Q", data[: len(data) // ENTRY * ENTRY])
         if sys.byteorder == "big":
             found.byteswap()
         found.extend([0] * (count - len(found)))
@@ -98,6 +106,7 @@ class PageHashes:
         if sys.byteorder == "big":
             data = array("Q", checksums)
             data.byteswap()
-        written = os.pwrite(self._file(), data.tobytes(), (first - 1) * ENTRY)
+        with state_disk(self.path, "written"):
+            written = os.pwrite(self._file(), data.tobytes(), (first - 1) * ENTRY)
         if written != len(data) * ENTRY:
             raise EnvironmentFault(f"{self.path} could not be written whole: is the disk full?")

@@ -14,11 +14,13 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from litestreamd.basics.checksum import crc64
 from litestreamd.basics.crash_points import passing
 from litestreamd.basics.errors import DamagedData, EnvironmentFault
 from litestreamd.basics.txid import format_txid
+from litestreamd.database.disk import state_disk
 from litestreamd.database.ledger import Ledger, decode_ledger
 
 _FOOTER = struct.Struct(">QQQ")
@@ -46,10 +48,11 @@ class Spool:
 
     def open(self) -> Iterator[Ledger]:
         """Remove what a crash left half written, and give the ledgers in order. Raises DamagedData for a bad entry."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._entries.clear()
-        for path in self._folder.glob("*.tmp"):
-            path.unlink()
+        with state_disk(self._folder, "opened"):
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for path in self._folder.glob("*.tmp"):
+                path.unlink()
         for path in sorted(self._folder.glob("*" + _SUFFIX)):
             ledger, entry = self._verified(path)
             self._entries[entry.txid] = entry
@@ -95,9 +98,10 @@ class Spool:
     def ltx(self, txid: int) -> Iterator[bytes]:
         """The LTX file of an entry, in portions."""
         rest = self._entries[txid].size
-        with self._path(txid).open("rb") as file:
+        with self._opened(txid) as file:
             while rest:
-                portion = file.read(min(PORTION, rest))
+                with state_disk(self._path(txid), "read"):
+                    portion = file.read(min(PORTION, rest))
                 if not portion:
                     raise DamagedData(f"{self._path(txid)} became shorter: its disk loses data.")
                 rest -= len(portion)
@@ -107,7 +111,8 @@ class Spool:
         """Delete entries up to a TXID. Out: how many. Deleting needs no fsync: an entry that comes back is harmless."""
         gone = [txid for txid in sorted(self._entries) if txid <= through]
         for txid in gone:
-            self._path(txid).unlink(missing_ok=True)
+            with state_disk(self._path(txid), "removed"):
+                self._path(txid).unlink(missing_ok=True)
             del self._entries[txid]
         return len(gone)
 
@@ -119,12 +124,20 @@ class Spool:
         """Bytes stored."""
         return sum(entry.stored for entry in self.entries())
 
+    def _opened(self, txid: int) -> BinaryIO:
+        path = self._path(txid)
+        with state_disk(path, "opened"):
+            try:
+                return path.open("rb")
+            except FileNotFoundError:
+                raise DamagedData(f"{path} is gone, and not every replica has it: its disk loses data.") from None
+
     def _path(self, txid: int) -> Path:
         return self._folder / (format_txid(txid) + _SUFFIX)
 
     def _verified(self, path: Path) -> tuple[Ledger, SpoolEntry]:
-        stored = path.stat().st_size
-        with path.open("rb") as file:
+        with state_disk(path, "read"), path.open("rb") as file:
+            stored = os.fstat(file.fileno()).st_size
             crc, rest = 0, stored - _FOOTER.size
             while rest > 0:
                 portion = file.read(min(PORTION, rest))

@@ -60,6 +60,8 @@ def read_json(path: Path) -> dict[str, Any] | None:
         return None
     except ValueError:
         raise DamagedData(f"{path} is damaged; remove its directory to start with a full comparison.") from None
+    except OSError as error:
+        raise EnvironmentFault(f"{path} cannot be read: {error.strerror}.") from error
     if not isinstance(value, dict) or value.get("version") != VERSION:
         raise DamagedData(f"{path} was written by another version of litestreamd than this one understands.")
     return value
