@@ -1,6 +1,7 @@
 """An application in a process of its own that does what a test tells it, one command at a time.
 
-In (stdin): JSON lines {"sql", "values"}, {"image": path}, {"restore": path} or {"close"}. Out (stdout): JSON lines {"rows"} or {"error"}.
+In (stdin): JSON lines {"sql", "values"}, {"image": path}, {"restore": path} or {"close"}.
+Out (stdout): JSON lines {"rows"} or {"error"}.
 Run as a script: `application.py LIBRARY DATABASE`, LIBRARY being `sqlite3` (Python's own) or `apsw`.
 """
 
