@@ -7,6 +7,7 @@ ConflictError with the way out. The decision itself is plan.continuation; here t
 from dataclasses import dataclass
 
 from litestreamd.basics.errors import ConflictError, NotAvailable
+from litestreamd.basics.txid import MAX_TXID
 from litestreamd.database.captured import CapturedState
 from litestreamd.jobs.ship import Line
 from litestreamd.plan.continuation import Continue, Evidence, Head, LastEpoch, RestoredFrom, may_continue
@@ -16,30 +17,35 @@ from litestreamd.replica.root import Root
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """`cursor`: the newest TXID on the root that belongs to our line. `image`: why a full image is needed, None if
-    not. `ahead`: the root has gone on without us, and its state has to be adopted. `why`: for the log."""
+    """`cursor`: what of our line is on the root, or need not be. `image`: why a full image is needed, None if not.
+    `ahead`: the root has gone on without us, and its state has to be adopted. `why`: for the log. `through`: level-0
+    files up to this TXID may follow what is there before the image has come."""
 
     cursor: int
     image: str | None
     ahead: bool
     why: str
+    through: int = MAX_TXID
 
 
 def admit(line: Line, state: CapturedState, proofs: "Proofs", now_ms: int) -> Admission:
-    """Decide for a line that has arrived, once our own line of TXIDs exists."""
+    """Decide for a line that has arrived, once our own line of TXIDs exists. Raises ConflictError."""
+    assert line.root is not None
+    return placed(line, state, decide(line, state, line.root, proofs, now_ms), proofs.take_over)
+
+
+def placed(line: Line, state: CapturedState, why: str, take_over: bool) -> Admission:
+    """Where a root that is ours stands against our line of TXIDs."""
     assert line.root is not None and state.head is not None
     root, newest = line.root, line.root.newest
-    why = decide(line, state, root, proofs, now_ms)
     if newest is None:
         return Admission(0, "the replica is new", ahead=False, why=why)
     head = newest.stored.name.max_txid
+    if take_over and head <= state.head.txid and _own_head(line, state, root) != _head(root):
+        return Admission(state.head.txid, "another history was taken over", ahead=False, why=why, through=0)
     gap = _gap(root, head)
-    if head > state.head.txid:
-        return Admission(head, gap, ahead=True, why=why)
-    if gap is not None:
-        return Admission(head, gap, ahead=False, why=why)
-    if proofs.take_over and _own_head(line, state, root) != _head(root):
-        return Admission(0, "another history was taken over", ahead=False, why=why)
+    if gap is not None or head > state.head.txid:
+        return Admission(head, gap, ahead=head > state.head.txid, why=why)
     missing = state.head.txid - head - len(state.spool.entries(after=head))
     image = f"{missing} TXIDs between the replica and us are in no spool any more" if missing else None
     return Admission(head, image, ahead=False, why=why)
@@ -93,10 +99,12 @@ def _head(root: Root) -> Head | None:
 
 
 def _own_head(line: Line, state: CapturedState, root: Root) -> Head | None:
-    """What we know to have left there: from the spool if it still has that TXID, else from the remembered cursor."""
+    """What we know to have left there: our head, or what the spool or the remembered cursor says of that TXID."""
     newest, remembered = root.newest, line.remembered()
     if newest is not None:
         txid = newest.stored.name.max_txid
+        if state.head is not None and state.head.txid == txid:
+            return Head(txid, state.head.file_checksum)
         if newest.header.node_id in state.node_ids and state.head is not None and txid > state.head.txid:
             # Ours, from a state directory that went back in time: its own word is all there is, and enough.
             return _head(root)

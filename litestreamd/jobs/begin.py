@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from array import array
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from litestreamd.basics.checksum import rolling
 from litestreamd.basics.errors import NotAvailable
@@ -28,17 +28,26 @@ from litestreamd.wal.frames import FRAME_HEADER_SIZE, frame_offset, frame_size, 
 from litestreamd.wal.index import IndexHeader
 
 
-def begin(capture: Capture, lines: list[Line], proofs: Proofs, now_ms: int) -> PreparedImage | None:
-    """Give the capture its head. `lines` have arrived. Out: the first image, for the caller to hand out and close."""
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What the first start led to: the image of a fresh line (for the caller to hand out), or the line whose history is
+    continued and why."""
+
+    image: PreparedImage | None = None
+    continued: Line | None = None
+    why: str = ""
+
+
+def begin(capture: Capture, lines: list[Line], proofs: Proofs, now_ms: int) -> Beginning:
+    """Give the capture its head. `lines` have arrived. Raises ConflictError."""
     found = [(line.root.newest.stored.name.max_txid, line) for line in lines if line.root and line.root.newest]
     if not found:
         for line in lines:
             assert line.root is not None
             decide(line, capture.state, line.root, proofs, now_ms)
-        return _start_fresh(capture, now_ms)
+        return Beginning(image=_start_fresh(capture, now_ms))
     _, furthest = max(found, key=lambda pair: pair[0])
-    _continue_from(capture, furthest, proofs, now_ms)
-    return None
+    return Beginning(continued=furthest, why=_continue_from(capture, furthest, proofs, now_ms))
 
 
 def _start_fresh(capture: Capture, now_ms: int) -> PreparedImage:
@@ -51,8 +60,8 @@ def _start_fresh(capture: Capture, now_ms: int) -> PreparedImage:
     return PreparedImage(head, first, pin, Image(live, header))
 
 
-def _continue_from(capture: Capture, line: Line, proofs: Proofs, now_ms: int) -> None:
-    """Adopt the root's newest state: the next file holds what the live database differs by, if anything."""
+def _continue_from(capture: Capture, line: Line, proofs: Proofs, now_ms: int) -> str:
+    """Adopt the root's newest state: the next file holds what the live database differs by, if anything. Out: why."""
     assert line.root is not None and line.root.newest is not None
     newest, live = line.root.newest, capture.live
     header = live.header()
@@ -61,8 +70,9 @@ def _continue_from(capture: Capture, line: Line, proofs: Proofs, now_ms: int) ->
         position = position_at(image, header)
     same, theirs = _compare(line, newest, ours, position)
     proofs = replace(proofs, same_pages=same, litestream_head_in_wal=_head_in_wal(line, newest, header, capture))
-    decide(line, capture.state, line.root, proofs, now_ms)
+    why = decide(line, capture.state, line.root, proofs, now_ms)
     capture.adopt(_adopted(newest, position if theirs is None or same else None), ours if theirs is None else theirs)
+    return why
 
 
 def _compare(line: Line, newest: Newest, ours: array[int], position: Position) -> tuple[bool, array[int] | None]:

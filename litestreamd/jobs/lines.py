@@ -17,7 +17,7 @@ from litestreamd.database.capture import Capture, Taken
 from litestreamd.database.guard import Pin
 from litestreamd.database.image import Image
 from litestreamd.database.restored_from import load_restored_from
-from litestreamd.jobs.admit import Admission, Proofs, admit
+from litestreamd.jobs.admit import Admission, Proofs, admit, placed
 from litestreamd.jobs.begin import adopt_root, begin
 from litestreamd.jobs.events import Joined, Observer
 from litestreamd.jobs.image import PreparedImage
@@ -63,10 +63,14 @@ class Lines:
         arrived = [line for line in self.each if line.stage is Stage.ARRIVED]
         if not arrived:
             return False
-        image = begin(self._capture, arrived, self._proofs(), self._clock.now_ms())
-        if image is not None:
+        beginning = begin(self._capture, arrived, self._proofs(), self._clock.now_ms())
+        if beginning.continued is not None:
+            line = beginning.continued
+            self._admit(line, placed(line, self._capture.state, beginning.why, self._take_over))
+            self._signal(line)
+        if beginning.image is not None:
             self.admit()
-            self._hand_out(image)
+            self._hand_out(beginning.image)
         return True
 
     def admit(self) -> None:
@@ -147,7 +151,7 @@ class Lines:
             for other in self.each:
                 if other is not line and other.stage is Stage.ADMITTED:
                     other.require_image("the line of TXIDs moved on", admission.cursor)
-        line.admit(admission.cursor, self._writer, admission.image)
+        line.admit(admission.cursor, self._writer, admission.image, admission.through)
         self._observe(Joined(self._name, line.replica.name, admission.cursor, admission.why))
 
     def _hand_out(self, image: PreparedImage) -> None:

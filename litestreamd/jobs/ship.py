@@ -91,9 +91,9 @@ class Line:
             value["root"], RootHead(int(value["head"], 16), int(value["file_checksum"], 16)), int(value["epoch"])
         )
 
-    def admit(self, cursor: int, writer: Writer, image_reason: str | None) -> None:
-        """The root is ours from `cursor` on; with a reason, only after a full image."""
-        self.cursor, self.writer, self.needs_image = cursor, writer, image_reason
+    def admit(self, cursor: int, writer: Writer, image_reason: str | None, through: int) -> None:
+        """The root is ours from `cursor` on; with a reason, only after a full image (see `require_image`)."""
+        self.cursor, self.writer, self.needs_image, self._through = cursor, writer, image_reason, through
         self.stage = Stage.ADMITTED
 
     def require_image(self, reason: str, through: int) -> None:
@@ -184,8 +184,10 @@ class Line:
         if self._epoch is None:
             self._epoch = open_epoch(self.replica, self.writer)
             passing("join.epoch-opened")
-        elif time.monotonic() - self._created_at > SILENCE_S and self._behind():
+        elif self._behind() and time.monotonic() - self._created_at > SILENCE_S:
             check_still_highest(self.replica, self._epoch)
+        else:
+            return
         self._created_at = time.monotonic()
 
     def _behind(self) -> bool:
@@ -232,6 +234,9 @@ class Line:
         if self._create(image.name, body, image.head.timestamp_ms) is Created.EXISTS:
             self._accept_same_state(image)
         passing("image.created")
+        if self._through < image.head.txid:
+            # Level-0 files between would be applied to what is there from before, which they do not fit.
+            self.cursor = max(self.cursor, image.head.txid - 1)
         if self._image_wish == self._wish:
             self.needs_image = None
         self._drop_image()
