@@ -90,6 +90,8 @@ def _healed(event: events.ChainHealed) -> str:
 
 
 def _closed(event: events.Closed) -> tuple[int, str]:
+    if not event.txid:
+        return logging.INFO, "closed, nothing was captured"
     if not event.behind:
         return logging.INFO, f"closed at TXID {format_txid(event.txid)}, every replica has everything"
     lacking = ", ".join(f"{replica} lacks {count} TXIDs" for replica, count in event.behind)

@@ -143,7 +143,7 @@ def _finish_one(replication: Replication, deadline: float) -> bool:
         LOGGER.error("%s: %s", replication.settings.database, error)
     behind = replication.close().behind
     if not replication.captured:
-        LOGGER.error("%s: could not be read any more: its last commits may be missing", replication.settings.database)
+        LOGGER.error("%s: could not be captured: no replica has its last commits", replication.settings.database)
     return replication.captured and not behind
 
 

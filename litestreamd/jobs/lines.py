@@ -63,7 +63,13 @@ class Lines:
         arrived = [line for line in self.each if line.stage is Stage.ARRIVED]
         if not arrived:
             return False
-        beginning = begin(self._capture, arrived, self._proofs(), self._clock.now_ms())
+        try:
+            beginning = begin(self._capture, arrived, self._proofs(), self._clock.now_ms())
+        except LitestreamdError:
+            for line in arrived:
+                line.look_again()
+                self._signal(line)
+            raise
         if beginning.continued is not None:
             line = beginning.continued
             self._admit(line, placed(line, self._capture.state, beginning.why, self._take_over))
@@ -72,6 +78,11 @@ class Lines:
             self.admit()
             self._hand_out(beginning.image)
         return True
+
+    @property
+    def silent(self) -> bool:
+        """Whether not one of them could be listed."""
+        return all(line.stage is Stage.LOOKING and line.error is not None for line in self.each)
 
     def admit(self) -> None:
         """Decide about every line that has listed its root."""

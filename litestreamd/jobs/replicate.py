@@ -126,7 +126,7 @@ class Replication:
             self.run(woken=True)  # the end may come before the first look
         if self._state.head is None:
             self.captured = self._keeper is None and bool(self._awaited)
-            return self._keeper is None
+            return self._keeper is None and not self._lines.silent
         self._lines.admit()
         if self._keeper is not None:
             self._lines.give_images(self._told)
@@ -164,6 +164,10 @@ class Replication:
             return self._await(str(absent))
 
     def _run(self, woken: bool) -> Next:
+        if self._state_is_open and self._state.head is None and self._lines.silent:
+            # Nobody to begin with, so nothing to guard: the application's WAL must not grow for that.
+            self._let_go()
+            return Next(SLOW_LOOK_S)
         if self._keeper is None:
             self._open()
             self._awaited = ""

@@ -102,6 +102,10 @@ class Line:
         self._wish += 1
         self.needs_image, self._through = reason, through
 
+    def look_again(self) -> None:
+        """Nothing came of the listing: the next decision needs a new one."""
+        self.stage, self.root = Stage.LOOKING, None
+
     def refuse(self, error: LitestreamdError) -> None:
         """The root is not ours, or could not be read: nothing is written; it is listed again later."""
         self.stage, self.root, self._refused = Stage.LOOKING, None, error
