@@ -74,6 +74,11 @@ class LiveDatabase:
             raise
         return switched
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it is guarded."""
+        return self._shm_fd >= 0
+
     def close(self) -> None:
         """End the guard, then close the descriptors. Nothing is checkpointed: the next start goes on from here."""
         self.guard.close()

@@ -17,6 +17,7 @@ from litestreamd.database.capture import Capture
 from litestreamd.database.guard import Pin
 from litestreamd.database.image import Image, position_at
 from litestreamd.database.ledger import Head
+from litestreamd.database.live import LiveDatabase
 from litestreamd.jobs.admit import Proofs, decide
 from litestreamd.jobs.image import PreparedImage
 from litestreamd.jobs.replica_state import read_state
@@ -25,7 +26,6 @@ from litestreamd.ltx.decoder import Pages, read_pages
 from litestreamd.plan.position import Position
 from litestreamd.replica.root import Newest
 from litestreamd.wal.frames import FRAME_HEADER_SIZE, frame_offset, frame_size, parse_frames
-from litestreamd.wal.index import IndexHeader
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def _continue_from(capture: Capture, line: Line, proofs: Proofs, now_ms: int) ->
         ours = array("Q", (checksum for _, checksum in image.checksums()))
         position = position_at(image, header)
     same, theirs = _compare(line, newest, ours, position)
-    proofs = replace(proofs, same_pages=same, litestream_head_in_wal=_head_in_wal(line, newest, header, capture))
+    proofs = replace(proofs, same_pages=same, litestream_head_in_wal=head_in_wal(line, live))
     why = decide(line, capture.state, line.root, proofs, now_ms)
     capture.adopt(_adopted(newest, position if theirs is None or same else None), ours if theirs is None else theirs)
     return why
@@ -113,15 +113,19 @@ def _adopted(newest: Newest, position: Position | None) -> Head:
     )
 
 
-def _head_in_wal(line: Line, newest: Newest, header: IndexHeader, capture: Capture) -> bool:
-    """Whether Litestream made the newest file from frames that the live WAL still holds: same salts, and the last
-    frame's page is the one in the file."""
+def head_in_wal(line: Line, live: LiveDatabase) -> bool:
+    """Whether Litestream made the root's newest file from frames that the live WAL still holds: same salts, and the
+    last frame's page is the one in the file."""
+    newest = line.root.newest if line.root is not None else None
+    if newest is None or not live.is_open:
+        return False
+    header = live.header()
     theirs = newest.header
     salts = theirs.salt1.to_bytes(4, "big") + theirs.salt2.to_bytes(4, "big")
     last = (theirs.wal_offset + theirs.wal_size - 32) // frame_size(theirs.page_size)
     if theirs.proof is not None or not theirs.wal_size or salts != header.salts or last > header.max_frame:
         return False
-    wal_fd = capture.live.open_wal()
+    wal_fd = live.open_wal()
     try:
         fields = os.pread(wal_fd, frame_size(theirs.page_size), frame_offset(last, theirs.page_size))
         page = read_page(wal_fd, theirs.page_size, last)

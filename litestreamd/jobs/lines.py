@@ -18,7 +18,7 @@ from litestreamd.database.guard import Pin
 from litestreamd.database.image import Image
 from litestreamd.database.restored_from import load_restored_from
 from litestreamd.jobs.admit import Admission, Proofs, admit, placed
-from litestreamd.jobs.begin import adopt_root, begin
+from litestreamd.jobs.begin import adopt_root, begin, head_in_wal
 from litestreamd.jobs.events import Joined, Observer
 from litestreamd.jobs.image import PreparedImage
 from litestreamd.jobs.ship import Line, Stage
@@ -90,7 +90,8 @@ class Lines:
             if line.stage is not Stage.ARRIVED:
                 continue
             try:
-                proofs = replace(self._proofs(), sibling=self._is_sibling(line))
+                in_wal = head_in_wal(line, self._capture.live)
+                proofs = replace(self._proofs(), sibling=self._is_sibling(line), litestream_head_in_wal=in_wal)
                 self._admit(line, admit(line, self._capture.state, proofs, self._clock.now_ms()))
             except LitestreamdError as error:
                 line.refuse(error)
