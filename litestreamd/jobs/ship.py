@@ -27,8 +27,9 @@ from litestreamd.replica.port import Created, Replica
 from litestreamd.replica.root import Root, read_newest, read_root
 from litestreamd.replica.writers import Writer, check_still_highest, close_epoch, open_epoch
 
-SILENCE_S = 150.0
-"""Half of Litestream's level-0 retention: after this long without a create, others may have written and deleted."""
+EPOCH_CHECK_S = 150.0
+"""Half of Litestream's level-0 retention: after this long without a look others may have written and deleted, so that
+"create only" alone does not tell; and a root that was emptied or exchanged under us takes every new file."""
 
 RETRY_FIRST_S, RETRY_LONGEST_S, REFUSED_RETRY_S = 1.0, 60.0, 60.0
 
@@ -78,7 +79,7 @@ class Line:
         self._image_wish = 0
         self._epoch: int | None = None
         self._backoff = Backoff(RETRY_FIRST_S, RETRY_LONGEST_S)
-        self._created_at = 0.0
+        self._epoch_seen_at = 0.0
         self._saved: Cursor | None = None
         self._refused: LitestreamdError | None = None
 
@@ -183,16 +184,16 @@ class Line:
         return None
 
     def _claim(self) -> None:
-        """Open our writer epoch once; look at it again after a silence."""
+        """Open our writer epoch once; look at it again from time to time, when there is something to write."""
         assert self.writer is not None
         if self._epoch is None:
             self._epoch = open_epoch(self.replica, self.writer)
             passing("join.epoch-opened")
-        elif self._behind() and time.monotonic() - self._created_at > SILENCE_S:
+        elif self._behind() and time.monotonic() - self._epoch_seen_at > EPOCH_CHECK_S:
             check_still_highest(self.replica, self._epoch)
         else:
             return
-        self._created_at = time.monotonic()
+        self._epoch_seen_at = time.monotonic()
 
     def _behind(self) -> bool:
         return self.needs_image is not None or bool(self._spool.entries(after=self.cursor))
@@ -253,9 +254,8 @@ class Line:
             created = self.replica.create(name, body(), timestamp_ms)
         except LitestreamdError:
             # Whoever took over may be the reason: do not come back without having looked.
-            self._created_at = float("-inf")
+            self._epoch_seen_at = float("-inf")
             raise
-        self._created_at = time.monotonic()
         if created is Created.EXISTS:
             check_still_highest(self.replica, self._epoch)
         return created
