@@ -30,13 +30,15 @@ PORTION = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class SpoolEntry:
-    """One TXID: timestamp (ms) and checksum of its LTX file, sizes in bytes of that file and of the whole entry."""
+    """One TXID: timestamp (ms) and checksum of its LTX file, sizes in bytes of that file, of the whole entry, and of
+    a page."""
 
     txid: int
     timestamp_ms: int
     file_checksum: int
     size: int
     stored: int
+    page_size: int
 
 
 class Spool:
@@ -158,7 +160,7 @@ class Spool:
 
 def _entry(ledger: Ledger, size: int, stored: int) -> SpoolEntry:
     head = ledger.head
-    return SpoolEntry(head.txid, head.timestamp_ms, head.file_checksum, size, stored)
+    return SpoolEntry(head.txid, head.timestamp_ms, head.file_checksum, size, stored, head.position.page_size)
 
 
 class _Sink:

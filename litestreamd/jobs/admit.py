@@ -6,13 +6,13 @@ ConflictError with the way out. The decision itself is plan.continuation; here t
 
 from dataclasses import dataclass
 
-from litestreamd.basics.errors import ConflictError, NotAvailable
+from litestreamd.basics.errors import ConflictError, DamagedData, NotAvailable
 from litestreamd.basics.txid import MAX_TXID
 from litestreamd.database.captured import CapturedState
 from litestreamd.jobs.ship import Line
 from litestreamd.plan.continuation import Continue, Evidence, Head, LastEpoch, RestoredFrom, may_continue
 from litestreamd.plan.restore import Latest, plan_restore
-from litestreamd.replica.root import Root
+from litestreamd.replica.root import Newest, Root, read_newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +43,32 @@ def placed(line: Line, state: CapturedState, why: str, take_over: bool) -> Admis
     head = newest.stored.name.max_txid
     if take_over and head <= state.head.txid and _own_head(line, state, root) != _head(root):
         return Admission(state.head.txid, "another history was taken over", ahead=False, why=why, through=0)
-    gap = _gap(root, head)
+    gap = _gap(line, root, newest)
     if gap is not None or head > state.head.txid:
         return Admission(head, gap, ahead=head > state.head.txid, why=why)
-    missing = state.head.txid - head - len(state.spool.entries(after=head))
+    entries = state.spool.entries(after=head)
+    sizes = {newest.header.page_size, state.head.position.page_size, *(entry.page_size for entry in entries)}
+    if len(sizes) > 1:
+        # Also when it was on another day, with this replica away: what is there cannot be continued page by page.
+        return Admission(head, "the page size changed", ahead=False, why=why, through=head)
+    missing = state.head.txid - head - len(entries)
     image = f"{missing} TXIDs between the replica and us are in no spool any more" if missing else None
     return Admission(head, image, ahead=False, why=why)
 
 
-def _gap(root: Root, head: int) -> str | None:
-    """Why the newest state cannot be restored from what is there (a first image that never arrived, lost objects)."""
+def _gap(line: Line, root: Root, newest: Newest) -> str | None:
+    """Why the newest state cannot be restored from what is there (a first image that never arrived, lost objects, an
+    image of another page size than what follows it)."""
     try:
         plan = plan_restore(root.objects, Latest())
-    except NotAvailable as error:
+        if plan.min_txid != 1 or plan.max_txid != newest.stored.name.max_txid:
+            return "its objects do not lead to its newest state"
+        first = next(stored for stored in root.objects if stored.name == plan.steps[0].name)
+        if read_newest(line.replica, first).header.page_size != newest.header.page_size:
+            return "the page size changed"
+    except (NotAvailable, DamagedData) as error:
         return str(error)
-    return None if plan.min_txid == 1 and plan.max_txid == head else "its objects do not lead to its newest state"
+    return None
 
 
 @dataclass(frozen=True, slots=True)
