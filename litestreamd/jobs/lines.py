@@ -64,7 +64,7 @@ class Lines:
         if not arrived:
             return False
         try:
-            beginning = begin(self._capture, arrived, self._proofs(), self._clock.now_ms())
+            beginning = begin(self._capture, arrived, self._proofs(self._take_over), self._clock.now_ms())
         except LitestreamdError:
             for line in arrived:
                 line.look_again()
@@ -91,7 +91,7 @@ class Lines:
                 continue
             try:
                 in_wal = head_in_wal(line, self._capture.live)
-                proofs = replace(self._proofs(), sibling=self._is_sibling(line), litestream_head_in_wal=in_wal)
+                proofs = replace(self._proofs(self._take_over and not line.was_ours), sibling=self._is_sibling(line), litestream_head_in_wal=in_wal)
                 self._admit(line, admit(line, self._capture.state, proofs, self._clock.now_ms()))
             except LitestreamdError as error:
                 line.refuse(error)
@@ -140,8 +140,8 @@ class Lines:
         for line in self.each:
             line.close()
 
-    def _proofs(self) -> Proofs:
-        return Proofs(restored=load_restored_from(self._folder), take_over=self._take_over)
+    def _proofs(self, take_over: bool) -> Proofs:
+        return Proofs(restored=load_restored_from(self._folder), take_over=take_over)
 
     def _is_sibling(self, line: Line) -> bool:
         """Whether the root's newest file is, by TXID and checksum, one of another replica that is ours: after a move to

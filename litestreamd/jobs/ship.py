@@ -54,7 +54,8 @@ class Cursor:
 class Line:
     """Made once per replica; `run` is called by one thread at a time.
 
-    `admit`, `give_image` and `cursor` are the capture's side of it: it decides and prepares, this ships.
+    `admit`, `give_image` and `cursor` are the capture's side of it: it decides and prepares, this ships. `was_ours`:
+    admitted once already, so that a later conflict is not answered by taking over again and again.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Line:
         self.error: LitestreamdError | None = None
         self.needs_image: str | None = None
         self.awaits_image = False
+        self.was_ours = False
         self.cursor = 0
         self._wish = 0
         self._through = MAX_TXID
@@ -95,7 +97,7 @@ class Line:
     def admit(self, cursor: int, writer: Writer, image_reason: str | None, through: int) -> None:
         """The root is ours from `cursor` on; with a reason, only after a full image (see `require_image`)."""
         self.cursor, self.writer, self.needs_image, self._through = cursor, writer, image_reason, through
-        self.stage = Stage.ADMITTED
+        self.stage, self.was_ours = Stage.ADMITTED, True
 
     def require_image(self, reason: str, through: int) -> None:
         """What is on the replica cannot be continued page by page beyond TXID `through`; an image that is on its way
