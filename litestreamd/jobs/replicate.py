@@ -32,7 +32,7 @@ from litestreamd.jobs.events import (
     WalModeSwitched,
 )
 from litestreamd.jobs.lines import SETTLE_ENTRIES, Lines
-from litestreamd.jobs.pace import Backoff, Next
+from litestreamd.jobs.pace import SLOW_LOOK_S, Backoff, Next, Pace
 from litestreamd.jobs.settings import Settings
 from litestreamd.jobs.ship import Line
 from litestreamd.jobs.upkeep import Replaced, Upkeep
@@ -41,15 +41,6 @@ from litestreamd.replica.port import Replica
 from litestreamd.wal.frames import frame_size
 from litestreamd.wal.index import IndexHeader
 
-SLOW_LOOK_S, SLOWEST_LOOK_S = 1.0, 5.0
-"""The safety net under inotify: how often a quiet database is looked at; less and less often the longer it is quiet."""
-
-AFTER_EVENT_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
-"""An event comes when frames are written, before the commit is visible (an fsync may lie between): look again."""
-
-CHECKPOINTER_S, CHECKPOINTER_LOOK_S, LIVELY_S = 0.01, 0.02, 0.5
-"""While the application waits in a checkpoint of its own for our guard to move, its writers wait with it: looked for
-often as long as the database is lively, and answered fast."""
 REST_S = 2.0
 SETTLE_QUIET_S = 5.0
 SETTLE_BYTES = 16 << 20
@@ -86,10 +77,7 @@ class Replication:
         self._upkeep: Upkeep | None = None
         self._backoff = Backoff(1.0, 60.0)
         self._awaited = ""
-        self._next_file = 0.0
-        self._seen: tuple[bytes, int] | None = None
-        self._seen_at = 0.0
-        self._looks = 0
+        self._pace = Pace(settings.sync_interval_s)
 
     @property
     def lines(self) -> list[Line]:
@@ -122,6 +110,9 @@ class Replication:
     def finish(self) -> bool:
         """Capture what is committed by now (`captured` says whether that was possible). Out: whether every replica has
         everything that was captured; run the lines until it has."""
+        if self._keeper is not None and not self._live.same_files():
+            self._observe(ContinuityLost(self._name, f"{self._name} was replaced by another file just before the end"))
+            self._let_go()
         if self._keeper is None or self._state.head is None:
             self.run(woken=True)  # the end may come before the first look
         if self._state.head is None:
@@ -180,8 +171,9 @@ class Replication:
     def _look(self, woken: bool) -> Next:
         assert self._keeper is not None and self._upkeep is not None
         header, now = self._live.header(), self._clock.monotonic()
-        self._notice(header, now, woken)
-        self._upkeep.audit(now - self._seen_at)
+        self._pace.notice((header.salts, header.max_frame), now, woken)
+        quiet = self._pace.quiet(now)
+        self._upkeep.audit(quiet)
         waits = self._live.checkpointer_waits()
         if waits or self._keeper.needs_refresh(header):
             self._paced(self._keeper.refresh(self._clock.now_ms()))
@@ -189,45 +181,19 @@ class Replication:
             header = self._live.header()
         idle = self._capture_in_pace(header, now)
         if idle:
-            quiet = now - self._seen_at
             self._paced(self._upkeep.checkpoint(quiet))
             self._paced(self._upkeep.leave_in_one_file(quiet))
             self._tidy(quiet)
-        return self._pause(waits, idle)
-
-    def _notice(self, header: IndexHeader, now: float, woken: bool) -> None:
-        """Remember when something last changed, and count the looks after an event that has shown nothing yet."""
-        seen = (header.salts, header.max_frame)
-        if seen != self._seen:
-            self._seen, self._seen_at, self._looks = seen, now, 0
-        elif woken:
-            self._looks = 1
+        return self._pace.next_look(self._clock.monotonic(), waits, idle, self._keeper.may_stand_on_zero)
 
     def _capture_in_pace(self, header: IndexHeader, now: float) -> bool:
         """Capture unless a file left less than an interval ago. Out: whether nothing is waiting."""
         if not self._capture.in_doubt and isinstance(next_step(self._capture.head.position, header), Still):
             return True
-        if now < self._next_file:
+        if not self._pace.may_send(now):
             return False
         self._paced(self._capture.take(header, self._clock.now_ms()))
         return True
-
-    def _pause(self, waits: bool, idle: bool) -> Next:
-        assert self._keeper is not None
-        if waits:
-            return Next(CHECKPOINTER_S)
-        now = self._clock.monotonic()
-        quiet = now - self._seen_at
-        if not idle:
-            # Events are of no use until the interval is over, unless the guard has to get off mark 0 quickly.
-            left = max(0.0, self._next_file - now)
-            return Next(min(left, CHECKPOINTER_LOOK_S), watch=self._keeper.may_stand_on_zero)
-        if 0 < self._looks <= len(AFTER_EVENT_S):
-            self._looks += 1
-            return Next(AFTER_EVENT_S[self._looks - 2])
-        if quiet < LIVELY_S:
-            return Next(CHECKPOINTER_LOOK_S)
-        return Next(min(SLOWEST_LOOK_S, max(SLOW_LOOK_S, quiet / 10)))
 
     def _open(self) -> None:
         if self._live.open(self.settings.switch_to_wal):
@@ -250,10 +216,9 @@ class Replication:
             self._state_is_open = True
 
     def _paced(self, taken: list[Taken]) -> None:
-        """Count a capture against the interval, and tell of it. What a checkpoint brings along counts on top, so that
-        the average stays at one file per interval."""
+        """Count a capture against the interval, and tell of it."""
         if taken:
-            self._next_file = max(self._next_file, self._clock.monotonic()) + self.settings.sync_interval_s
+            self._pace.sent(self._clock.monotonic())
             self._told(taken)
 
     def _told(self, taken: list[Taken]) -> None:
@@ -299,5 +264,5 @@ class Replication:
 
     def _let_go(self) -> None:
         self._keeper = self._upkeep = None
-        self._seen = None
+        self._pace.forget()
         self._live.close()
