@@ -43,12 +43,12 @@ class LiveDatabase:
 
     def __init__(self, path: Path, busy_timeout_s: float) -> None:
         self.path = path
-        self.wal_path = path.with_name(path.name + "-wal")
-        self.shm_path = path.with_name(path.name + "-shm")
+        self.wal_path, self.shm_path = _sidecars(path)
         self.guard = Guard(path, busy_timeout_s)
         self.page_size = 0
         self.fd = -1
         self._shm_fd = -1
+        self._wal_inode = (0, 0)
         self._auditable = False
 
     def open(self, switch_to_wal: bool) -> bool:
@@ -58,6 +58,8 @@ class LiveDatabase:
         DamagedData (not an SQLite database), EnvironmentFault.
         """
         self.fd = _open_read_only(self.path)
+        # A symbolic link in the path may lead elsewhere by now.
+        self.wal_path, self.shm_path = _sidecars(self.path)
         try:
             self._claim()
             header = self._file_header()
@@ -66,6 +68,7 @@ class LiveDatabase:
                 self._switch_to_wal(switch_to_wal)
             self.guard.open()
             self._shm_fd = _open_read_only(self.shm_path)
+            self._wal_inode = _inode_at(self.wal_path)
             self.page_size = header.page_size
             self.header()
             self._auditable = self._audit_works()
@@ -107,13 +110,14 @@ class LiveDatabase:
         return _open_read_only(self.wal_path)
 
     def same_files(self) -> bool:
-        """Whether the three paths still lead to the files that we (and our connections) hold."""
+        """Whether the three paths still lead to the files that we (and our connections) hold. SQLite deletes none of
+        them while we are there. Raises EnvironmentFault when that cannot be seen."""
+        held = [(found.st_dev, found.st_ino) for found in map(os.fstat, (self.fd, self._shm_fd))]
         try:
-            pairs = ((os.fstat(self.fd), self.path.stat()), (os.fstat(self._shm_fd), self.shm_path.stat()))
-            self.wal_path.stat()
-        except FileNotFoundError:
+            named = [_inode_at(path) for path in (self.path, self.shm_path, self.wal_path)]
+        except Absent:
             return False
-        return all((held.st_dev, held.st_ino) == (named.st_dev, named.st_ino) for held, named in pairs)
+        return named == [*held, self._wal_inode]
 
     def locks_held(self) -> bool:
         """The lock audit: whether our guard's locks are really in the kernel's table."""
@@ -136,10 +140,10 @@ class LiveDatabase:
         return os.fstat(self.fd).st_size
 
     def wal_size(self) -> int:
-        """Bytes of the -wal, which may be more than its valid frames."""
+        """Bytes of the -wal, which may be more than its valid frames; 0 when it cannot be found."""
         try:
             return self.wal_path.stat().st_size
-        except FileNotFoundError:
+        except OSError:
             return 0
 
     def _read_header(self) -> IndexHeader | Unreadable:
@@ -196,6 +200,22 @@ class LiveDatabase:
                 connection.close(True)
         if mode != "wal":
             raise EnvironmentFault(f"{self.path} cannot be switched to WAL mode (it stays in mode {mode}).")
+
+
+def _sidecars(path: Path) -> tuple[Path, Path]:
+    """The -wal and the -shm: SQLite has them beside the file itself, wherever a symbolic link to it may be."""
+    real = os.path.realpath(path)
+    return Path(real + "-wal"), Path(real + "-shm")
+
+
+def _inode_at(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise Absent(f"{path} does not exist: waiting for the application to create the database.") from None
+    except OSError as error:
+        raise EnvironmentFault(f"{path} cannot be looked at: {error.strerror}.") from error
+    return found.st_dev, found.st_ino
 
 
 def _open_read_only(path: Path) -> int:
