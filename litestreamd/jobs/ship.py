@@ -9,15 +9,14 @@ same bytes is our own retry; with other bytes it is a second writer, and nothing
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 from litestreamd.basics.crash_points import passing
 from litestreamd.basics.errors import ConflictError, LitestreamdError
-from litestreamd.basics.txid import MAX_TXID, format_txid
+from litestreamd.basics.txid import MAX_TXID
 from litestreamd.database.spool import Spool, SpoolEntry
-from litestreamd.database.state import VERSION, read_json, write_json
+from litestreamd.jobs.cursor import Cursor, load_cursor, save_cursor
 from litestreamd.jobs.events import ImageStarted, Observer, Problem, Pushed, Recovered
 from litestreamd.jobs.image import PreparedImage
 from litestreamd.jobs.pace import Backoff, Next
@@ -40,15 +39,6 @@ class Stage(Enum):
     LOOKING = "the root has to be listed"
     ARRIVED = "the root is listed; whether it may be continued is not decided"
     ADMITTED = "the root is ours to write"
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """What we left on a root: its place, our newest TXID there and that file's checksum, our epoch."""
-
-    root: str
-    head: RootHead
-    epoch: int
 
 
 class Line:
@@ -86,13 +76,8 @@ class Line:
         self._refused: LitestreamdError | None = None
 
     def remembered(self) -> Cursor | None:
-        """What the state directory says we left here, if it was this same root. Raises DamagedData."""
-        value = read_json(self._path)
-        if value is None or value["root"] != self.replica.description:
-            return None
-        return Cursor(
-            value["root"], RootHead(int(value["head"], 16), int(value["file_checksum"], 16)), int(value["epoch"])
-        )
+        """What the state directory says we left on this root. Raises DamagedData."""
+        return load_cursor(self._path, self.replica.description)
 
     def admit(self, cursor: int, writer: Writer, image_reason: str | None, through: int) -> None:
         """The root is ours from `cursor` on; with a reason, only after a full image (see `require_image`)."""
@@ -147,13 +132,7 @@ class Line:
             return
         cursor = Cursor(self.replica.description, entry_head, self._epoch)
         if cursor != self._saved:
-            write_json(self._path, {
-                "version": VERSION,
-                "root": cursor.root,
-                "head": format_txid(cursor.head.txid),
-                "file_checksum": format_txid(cursor.head.checksum),
-                "epoch": cursor.epoch,
-            })  # fmt: skip
+            save_cursor(self._path, cursor)
             self._saved = cursor
 
     def close(self) -> None:
