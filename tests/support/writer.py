@@ -22,6 +22,7 @@ from tests.support.sqlite_libraries import Busy, Library, connect
 
 MOST_BYTES = 6 << 20
 LIFETIME_S = 120.0
+PATIENCE_MS = 20_000
 WORDS = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta")
 
 
@@ -39,11 +40,12 @@ class Application:
     def open(self) -> None:
         habits = self.habits
         self.db = connect(habits.library, self.path)
-        self.db.run(f"PRAGMA busy_timeout={habits.busy_ms}")
+        self.db.run(f"PRAGMA busy_timeout={PATIENCE_MS}")  # somebody may be recovering the WAL
         self.db.run(f"PRAGMA cache_size={habits.cache_pages}")
         self.db.run(f"PRAGMA wal_autocheckpoint={habits.autocheckpoint}")
         self.db.run(f"PRAGMA synchronous={habits.synchronous}")
         self.db.run(f"PRAGMA journal_size_limit={habits.journal_size_limit}")
+        self.db.run(f"PRAGMA busy_timeout={habits.busy_ms}")
 
     def close(self) -> None:
         if self.reader is not None:
