@@ -30,12 +30,13 @@ PORTION = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class SpoolEntry:
-    """One TXID: timestamp (ms) and checksum of its LTX file, sizes in bytes of that file, of the whole entry, and of
-    a page."""
+    """One TXID: timestamp (ms) and checksum of its LTX file, the rolling database checksum after it, sizes in bytes of
+    that file, of the whole entry, and of a page."""
 
     txid: int
     timestamp_ms: int
     file_checksum: int
+    checksum: int
     size: int
     stored: int
     page_size: int
@@ -160,7 +161,9 @@ class Spool:
 
 def _entry(ledger: Ledger, size: int, stored: int) -> SpoolEntry:
     head = ledger.head
-    return SpoolEntry(head.txid, head.timestamp_ms, head.file_checksum, size, stored, head.position.page_size)
+    return SpoolEntry(
+        head.txid, head.timestamp_ms, head.file_checksum, head.checksum, size, stored, head.position.page_size
+    )
 
 
 class _Sink:

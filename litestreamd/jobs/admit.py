@@ -113,7 +113,10 @@ def _own_head(line: Line, state: CapturedState, root: Root) -> Head | None:
     """What we know to have left there: our head, or what the spool or the remembered cursor says of that TXID."""
     newest, remembered = root.newest, line.remembered()
     if newest is not None:
-        txid = newest.stored.name.max_txid
+        txid, proof = newest.stored.name.max_txid, newest.header.proof
+        if proof is not None and proof.after == _known_checksum(state, txid):
+            # The very state that we have of this TXID, whatever kind of file says so: an image is ours too.
+            return _head(root)
         if state.head is not None and state.head.txid == txid:
             return Head(txid, state.head.file_checksum)
         if newest.header.node_id in state.node_ids and state.head is not None and txid > state.head.txid:
@@ -123,6 +126,14 @@ def _own_head(line: Line, state: CapturedState, root: Root) -> Head | None:
         if entry is not None and newest.stored.name.min_txid == txid:
             return Head(txid, entry.file_checksum)
     return remembered.head if remembered else None
+
+
+def _known_checksum(state: CapturedState, txid: int) -> int | None:
+    """The rolling database checksum of our own TXID, as far as head and spool reach."""
+    if state.head is not None and state.head.txid == txid:
+        return state.head.checksum
+    entry = state.spool.get(txid)
+    return entry.checksum if entry is not None else None
 
 
 def _last_epoch(root: Root, state: CapturedState) -> LastEpoch | None:

@@ -91,7 +91,8 @@ class Lines:
                 continue
             try:
                 in_wal = head_in_wal(line, self._capture.live)
-                proofs = replace(self._proofs(self._take_over and not line.was_ours), sibling=self._is_sibling(line), litestream_head_in_wal=in_wal)
+                told = self._proofs(self._take_over and not line.was_ours)
+                proofs = replace(told, sibling=self._is_sibling(line), litestream_head_in_wal=in_wal)
                 self._admit(line, admit(line, self._capture.state, proofs, self._clock.now_ms()))
             except LitestreamdError as error:
                 line.refuse(error)
@@ -176,19 +177,15 @@ class Lines:
             self._signal(receiver)
 
     def _prepare(self, told: Callable[[list[Taken]], None]) -> PreparedImage:
-        """Pin a snapshot and bring the head to exactly that; make sure the spool has a level-0 file at or after it."""
+        """Pin a snapshot and bring the head to exactly that; make sure the spool has its level-0 file."""
         capture, live = self._capture, self._capture.live
         pin = Pin(live.path, 1.0)
         try:
             header, now_ms = live.header(), self._clock.now_ms()
             told(capture.take(header, now_ms))
-            head = capture.head
-            first = head.txid
-            if capture.state.spool.get(first) is None:
-                taken = capture.stamp(live.header(), now_ms)
-                told([taken])
-                first = taken.txid
-            return PreparedImage(head, first, pin, Image(live, header))
+            if capture.state.spool.get(capture.head.txid) is None:
+                told([capture.stamp(header, now_ms)])
+            return PreparedImage(capture.head, capture.head.txid, pin, Image(live, header))
         except BaseException:
             pin.close()
             raise
