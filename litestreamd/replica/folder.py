@@ -36,6 +36,7 @@ class FolderReplica:
         self._access = access or Access()
         self._link = link
         self._swept: set[Path] = set()
+        self._identity: tuple[int, int] | None = None
 
     def list(self, level: int | None = None) -> Iterator[StoredObject]:
         found: list[StoredObject] = []
@@ -98,7 +99,8 @@ class FolderReplica:
         return self._root / NOTES / name
 
     def _create(self, final: Path, body: Iterable[bytes], time_ns: int | None) -> Created:
-        with translated(self.description), self._held_root():
+        with translated(self.description), self._held_root() as root:
+            self._refuse_exchanged(root)
             make_folders(self._root.parent, final.parent.relative_to(self._root.parent).parts, self._access)
             if final.parent not in self._swept:
                 sweep(final.parent)
@@ -107,6 +109,16 @@ class FolderReplica:
             final, body, time_ns=time_ns, access=self._access, link=self._link, place=self.description
         )
         return created
+
+    def _refuse_exchanged(self, root: int | None) -> None:
+        """A root that we have written to and that is another folder now was unmounted or removed under us: what is made
+        again in its place would be the end of a history without its beginning, perhaps on the wrong disk."""
+        found = os.fstat(root) if root is not None else None
+        identity = (found.st_dev, found.st_ino) if found else None
+        known, self._identity = self._identity, identity
+        if known not in (None, identity):
+            self._swept.clear()
+            raise StoreMissing(f"{self.description}: this is not the folder it was: was its disk unmounted?")
 
     @contextmanager
     def _held_root(self) -> Iterator[int | None]:
