@@ -5,13 +5,14 @@ Promise: streamed page by page, with no copy on local disk and no lock on the ap
 is recomputed from every page that leaves, and a mismatch ends the stream before the file can become visible.
 """
 
+import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 from litestreamd.basics.checksum import FLAG, page_checksum
 from litestreamd.basics.crash_points import passing
-from litestreamd.basics.errors import DamagedData
+from litestreamd.basics.errors import DamagedData, EnvironmentFault
 from litestreamd.database.guard import Pin
 from litestreamd.database.image import Image
 from litestreamd.database.ledger import Head
@@ -23,15 +24,21 @@ from litestreamd.wal.frames import frame_offset, frame_size
 TOGETHER = 256
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PreparedImage:
     """The state of TXID `head.txid`, ready to be streamed. `first` is the level-0 TXID that must be on the replica
-    before it: a root with a snapshot alone would make Litestream start again at TXID 1."""
+    before it: a root with a snapshot alone would make Litestream start again at TXID 1.
+
+    Streamed by one thread; any thread may close it, which ends the stream with EnvironmentFault: no page is read from
+    a database that was let go.
+    """
 
     head: Head
     first: int
     pin: Pin
     image: Image
+    closed: bool = False
+    _turn: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def name(self) -> ObjectName:
@@ -56,11 +63,12 @@ class PreparedImage:
         )
 
     def body(self) -> Iterator[bytes]:
-        """The file, a few hundred pages at a time. Raises DamagedData when the pages are not the head's."""
+        """The file, a few hundred pages at a time. Raises DamagedData when the pages are not the head's, and
+        EnvironmentFault when it is closed meanwhile."""
         pieces: list[bytes] = []
         encoder = Encoder(self.header(), pieces.append)
         pages, rolled, sent = self.image.pages(), FLAG, 0
-        while batch := list(islice(pages, TOGETHER)):
+        while batch := self._next(pages):
             for pgno, page in batch:
                 rolled ^= page_checksum(pgno, page)
             encoder.add(batch)
@@ -78,6 +86,16 @@ class PreparedImage:
         yield b"".join(pieces)
 
     def close(self) -> None:
-        """Let the snapshot go."""
-        self.image.close()
-        self.pin.close()
+        """Let the snapshot go, once the pages that are being read are read."""
+        with self._turn:
+            self.closed = True
+            self.image.close()
+            self.pin.close()
+
+    def _next(self, pages: Iterator[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+        with self._turn:
+            if self.closed:
+                raise EnvironmentFault(
+                    "The database was let go while its image was on its way: the image begins again."
+                )
+            return list(islice(pages, TOGETHER))

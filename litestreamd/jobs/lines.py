@@ -105,6 +105,11 @@ class Lines:
                 line.give_image(self._prepare(told))
                 self._signal(line)
 
+    def withdraw_images(self) -> None:
+        """Before the database is let go."""
+        for line in self.each:
+            line.withdraw_image()
+
     def need_images(self, reason: str, through: int) -> None:
         """None of them can be continued page by page beyond a TXID."""
         for line in self.each:

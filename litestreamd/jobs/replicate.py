@@ -265,4 +265,5 @@ class Replication:
     def _let_go(self) -> None:
         self._keeper = self._upkeep = None
         self._pace.forget()
+        self._lines.withdraw_images()
         self._live.close()

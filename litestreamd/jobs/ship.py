@@ -103,6 +103,12 @@ class Line:
         self._image, self._image_wish, self.awaits_image = image, self._wish, False
         self._observe(ImageStarted(self._database, self.replica.name, image.image.count, self.needs_image or ""))
 
+    def withdraw_image(self) -> None:
+        """The database is let go: nothing more is read for an image. Another one is asked for."""
+        image = self._image
+        if image is not None:
+            image.close()
+
     def complete(self, txid: int) -> bool:
         """Whether everything up to a TXID is on the replica."""
         return self.stage is Stage.ADMITTED and self.needs_image is None and self.cursor >= txid
