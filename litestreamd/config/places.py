@@ -19,7 +19,12 @@ _SQLITE = re.compile(r"sqlite3?://", re.IGNORECASE)
 def database_path(text: str, environment: Mapping[str, str]) -> Path:
     """The database's absolute path; `sqlite://` and `sqlite3://` in front are dropped, as Litestream does."""
     prefix = _SQLITE.match(text)
-    return absolute(text[prefix.end() :] if prefix else text, environment)
+    path = absolute(text[prefix.end() :] if prefix else text, environment)
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise UsageError("the path of a database has to be UTF-8: SQLite's interface knows no other") from None
+    return path
 
 
 def absolute(text: str, environment: Mapping[str, str]) -> Path:

@@ -173,7 +173,8 @@ def _reserve(path: Path, place: str) -> int:
 def _remove_abandoned(path: Path) -> None:
     """Remove a temporary file or a reservation whose maker has died."""
     with suppress(FileNotFoundError):
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        # O_NONBLOCK: for a named pipe that somebody put here.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             # The age covers the moment between a maker's open and its lock.
             old = time.time() - os.fstat(descriptor).st_mtime > _ABANDONED_S

@@ -99,8 +99,8 @@ class FolderReplica:
         return self._root / NOTES / name
 
     def _create(self, final: Path, body: Iterable[bytes], time_ns: int | None) -> Created:
-        with translated(self.description), self._held_root() as root:
-            self._refuse_exchanged(root)
+        with translated(self.description), self._held_root():
+            self._refuse_exchanged()
             make_folders(self._root.parent, final.parent.relative_to(self._root.parent).parts, self._access)
             if final.parent not in self._swept:
                 sweep(final.parent)
@@ -110,15 +110,16 @@ class FolderReplica:
         )
         return created
 
-    def _refuse_exchanged(self, root: int | None) -> None:
+    def _refuse_exchanged(self) -> None:
         """A root that we have written to and that is another folder now was unmounted or removed under us: what is made
         again in its place would be the end of a history without its beginning, perhaps on the wrong disk."""
-        found = os.fstat(root) if root is not None else None
-        identity = (found.st_dev, found.st_ino) if found else None
-        known, self._identity = self._identity, identity
-        if known not in (None, identity):
+        # In this order, for other threads create here too: what was known before the look was there before it.
+        known, found = self._identity, _identity(self._root)
+        if known is not None and known != found:
+            self._identity = None
             self._swept.clear()
             raise StoreMissing(f"{self.description}: this is not the folder it was: was its disk unmounted?")
+        self._identity = found or known
 
     @contextmanager
     def _held_root(self) -> Iterator[int | None]:
@@ -141,13 +142,22 @@ class FolderReplica:
     def _opened(self, path: Path) -> Iterator[int]:
         with translated(self.description):
             try:
-                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                # O_NONBLOCK: a named pipe that somebody put here must not hold us for ever.
+                descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             except FileNotFoundError:
                 raise ObjectMissing(f"{self.description}: {path.relative_to(self._root)} is gone") from None
         try:
             yield descriptor
         finally:
             os.close(descriptor)
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    try:
+        found = folder.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _objects(root: int, level: int) -> list[StoredObject]:
