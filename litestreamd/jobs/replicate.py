@@ -13,7 +13,7 @@ from pathlib import Path
 
 from litestreamd.basics.clock import Clock
 from litestreamd.basics.crash_points import passing
-from litestreamd.basics.errors import EnvironmentFault, LitestreamdError
+from litestreamd.basics.errors import ConflictError, EnvironmentFault, LitestreamdError
 from litestreamd.database.capture import Capture, Taken
 from litestreamd.database.captured import CapturedState
 from litestreamd.database.keeper import Keeper
@@ -131,20 +131,25 @@ class Replication:
     def close(self) -> Closed:
         """Settle, tell the replicas that we stopped cleanly, let the database go. Out: what was left behind."""
         head = self._state.head
-        behind = self._lines.behind(head.txid) if head is not None else ()
+        behind = dict(self._lines.behind(head.txid)) if head is not None else {}
         try:
             if head is not None:
                 passing("close.drained")
                 self._lines.settle()
                 self._state.settle()
-                self._lines.close()
+                for line, error in self._lines.close():
+                    name = line.replica.name
+                    self._observe(Problem(self._name, name, str(error), type(error).__name__, None))
+                    if isinstance(error, ConflictError):
+                        # Emptied or taken over since the last push: then nothing there can be counted on.
+                        behind.setdefault(name, head.txid)
         except LitestreamdError as error:
             # The data is where `behind` says; only our own notes are older than they could be.
             self._observe(Problem(self._name, None, str(error), type(error).__name__, None))
         finally:
             self._state.rest()
             self._live.close()
-        closed = Closed(self._name, head.txid if head else 0, behind)
+        closed = Closed(self._name, head.txid if head else 0, tuple(behind.items()))
         self._observe(closed)
         return closed
 
@@ -243,6 +248,8 @@ class Replication:
         self._let_go()
         # Entries that a database left in the spool before it went away still belong on its replicas.
         self._open_state()
+        if self._state.head is not None:
+            self._lines.admit()
         if why != self._awaited:
             self._awaited = why
             self._observe(DatabaseAwaited(self._name, why))
@@ -253,7 +260,9 @@ class Replication:
         the next run opens it anew and proves where it stands."""
         seconds = self._backoff.failed()
         self._observe(Problem(self._name, None, str(error), type(error).__name__, seconds))
-        if self._keeper is not None:
+        if self._keeper is None:
+            self._let_go()  # opened half: our claim on the file must not stand in our own way
+        else:
             size = self._live.wal_size()
             limit = max(VALVE_BYTES, 4 * self.settings.limits.truncate_pages * frame_size(self._live.page_size))
             if size > limit:
