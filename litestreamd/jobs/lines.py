@@ -141,10 +141,15 @@ class Lines:
         state.spool.trim(min(through, state.settled_txid))
         passing("settle.spool-trimmed")
 
-    def close(self) -> None:
-        """Tell the replicas that we stopped cleanly."""
+    def close(self) -> list[tuple[Line, LitestreamdError]]:
+        """Tell the replicas that we stopped cleanly. Out: those that could not be told, and why."""
+        failures = []
         for line in self.each:
-            line.close()
+            try:
+                line.close()
+            except LitestreamdError as error:
+                failures.append((line, error))
+        return failures
 
     def _proofs(self, take_over: bool) -> Proofs:
         return Proofs(restored=load_restored_from(self._folder), take_over=take_over)

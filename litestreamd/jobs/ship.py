@@ -142,10 +142,12 @@ class Line:
             self._saved = cursor
 
     def close(self) -> None:
-        """After the last push: remember where we are, and tell others that we stopped cleanly. Errors of the port."""
+        """After the last push: remember where we are, and tell others that we stopped cleanly. Errors of the port;
+        ConflictError when what we wrote is not on the replica any more, or not the newest there."""
         self._drop_image()
         self.save()
         if self._epoch is not None and self.error is None:
+            check_still_highest(self.replica, self._epoch)
             close_epoch(self.replica, self._epoch)
 
     def _advance(self) -> float | None:

@@ -51,3 +51,20 @@ def test_a_removed_root_fails_the_next_create_and_is_known_anew_after_that(tmp_p
         replica.create(ObjectName(0, 3, 3), [b"x"], 1)
     assert not root.exists()
     assert replica.create(ObjectName(0, 3, 3), [b"x"], 1) is Created.CREATED
+
+
+def test_a_root_that_was_emptied_just_before_the_end_is_no_success(path: Path, tmp_path: Path) -> None:
+    """The folder itself stays, so that the next file goes in; without an image it is worth nothing."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    drive = Drive(path, one, two).settle()
+    with App(path) as app:
+        app.write(insert(3))
+        drive.event().elapse(10)
+        for each in one.iterdir():
+            shutil.rmtree(each)
+        app.write(insert(3))
+        drive.event()
+        assert dict(drive.stop().behind).keys() == {"one"}
+        assert any("is gone" in problem for problem in drive.problems)
+        # The other one was told all the same: another machine need not wait for it.
+        assert (two / "litestreamd" / "writers" / f"{1:016x}.closed").exists()
