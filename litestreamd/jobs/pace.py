@@ -47,7 +47,8 @@ often as long as the database is lively, and answered fast."""
 class Pace:
     """The pace of one database: the first file after a quiet spell at once, then one per interval.
 
-    What a checkpoint brings along counts on top, so that the average stays at one file per interval.
+    What a checkpoint brings along comes on top, and puts the next file off by no more than one interval: no commit
+    waits longer, however many checkpoints there are.
     """
 
     def __init__(self, interval_s: float) -> None:
@@ -78,19 +79,20 @@ class Pace:
 
     def sent(self, now: float) -> None:
         """A file was made."""
-        self._next_file = max(self._next_file, now) + self._interval_s
+        self._next_file = now + self._interval_s
 
     def next_look(self, now: float, checkpointer_waits: bool, idle: bool, guard_on_zero: bool) -> Next:
         """When to look again; `idle`: nothing waits to be captured."""
         if checkpointer_waits:
             return Next(CHECKPOINTER_S)
+        lively = self.quiet(now) < LIVELY_S
         if not idle:
             # Events are of no use until the interval is over, unless the guard has to get off mark 0 quickly.
-            return Next(min(max(0.0, self._next_file - now), CHECKPOINTER_LOOK_S), watch=guard_on_zero)
+            look = CHECKPOINTER_LOOK_S if lively else SLOW_LOOK_S
+            return Next(min(max(0.0, self._next_file - now), look), watch=guard_on_zero)
         if 0 < self._looks <= len(AFTER_EVENT_S):
             self._looks += 1
             return Next(AFTER_EVENT_S[self._looks - 2])
-        quiet = self.quiet(now)
-        if quiet < LIVELY_S:
+        if lively:
             return Next(CHECKPOINTER_LOOK_S)
-        return Next(min(SLOWEST_LOOK_S, max(SLOW_LOOK_S, quiet / 10)))
+        return Next(min(SLOWEST_LOOK_S, max(SLOW_LOOK_S, self.quiet(now) / 10)))
