@@ -67,16 +67,20 @@ class Supervisor:
             for line in replication.lines:
                 self._scheduler.add(line)
         signal.sigwait(STOP_SIGNALS)
+        deadline = time.monotonic() + self._config.shutdown_sync_timeout_s
+        for replication in self._replications:
+            for line in replication.lines:
+                line.deadline = deadline
+        if self._failure is None:
+            LOGGER.info("stopping: final sync of %d databases", len(self._replications))
         self._scheduler.stop()
         self._watcher.stop()
         if self._failure is not None:
             raise self._failure
-        return self._finish()
+        return self._finish(deadline)
 
-    def _finish(self) -> ExitCode:
+    def _finish(self, deadline: float) -> ExitCode:
         """The final sync, all databases at once, under one deadline."""
-        LOGGER.info("stopping: final sync of %d databases", len(self._replications))
-        deadline = time.monotonic() + self._config.shutdown_sync_timeout_s
         with ThreadPoolExecutor(_workers(len(self._replications))) as pool:
             outcomes = list(pool.map(lambda one: _finish_one(one, deadline), self._replications))
         return ExitCode.OK if all(outcomes) else ExitCode.LEFT_BEHIND

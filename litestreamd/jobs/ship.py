@@ -7,13 +7,14 @@ same bytes is our own retry; with other bytes it is a second writer, and nothing
 """
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from pathlib import Path
 
 from litestreamd.basics.crash_points import passing
-from litestreamd.basics.errors import ConflictError, LitestreamdError
+from litestreamd.basics.errors import ConflictError, EnvironmentFault, LitestreamdError
 from litestreamd.basics.txid import MAX_TXID
 from litestreamd.database.spool import Spool, SpoolEntry
 from litestreamd.jobs.cursor import Cursor, load_cursor, save_cursor
@@ -45,7 +46,8 @@ class Line:
     """Made once per replica; `run` is called by one thread at a time.
 
     `admit`, `give_image` and `cursor` are the capture's side of it: it decides and prepares, this ships. `was_ours`:
-    admitted once already, so that a later conflict is not answered by taking over again and again.
+    admitted once already, so that a later conflict is not answered by taking over again and again. `deadline`: the
+    monotonic time from which on nothing long is begun or gone on with, because the process wants to end.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Line:
         self.needs_image: str | None = None
         self.awaits_image = False
         self.was_ours = False
+        self.deadline = math.inf
         self.cursor = 0
         self._wish = 0
         self._through = MAX_TXID
@@ -161,8 +164,11 @@ class Line:
         if self.stage is Stage.ADMITTED:
             self._claim()
             if self.needs_image is None:
+                self._drop_image()  # one that came when it was not wanted any more would pin its snapshot for ever
                 for entry in self._spool.entries(after=self.cursor):
                     self._ship(entry)
+                    if self._is_late():
+                        break
             elif self._image is not None:
                 self._ship_image(self._image)
                 return 0
@@ -183,6 +189,9 @@ class Line:
         else:
             return
         self._epoch_seen_at = time.monotonic()
+
+    def _is_late(self) -> bool:
+        return time.monotonic() > self.deadline
 
     def _behind(self) -> bool:
         return self.needs_image is not None or bool(self._spool.entries(after=self.cursor))
@@ -220,6 +229,8 @@ class Line:
         def body() -> Iterator[bytes]:
             nonlocal sent
             for chunk in image.body():
+                if sent and self._is_late():
+                    raise EnvironmentFault("The image was broken off: the time for the final sync is over.")
                 sent += len(chunk)
                 yield chunk
 
