@@ -1,8 +1,10 @@
 """Errors of the disk that holds our state, told as errors of ours.
 
-In: a block that reads or writes below the state directory. Out: EnvironmentFault instead of OSError.
+In: a block that reads or writes below the state directory. Out: EnvironmentFault instead of OSError. Beside the
+database that directory can belong to another, less trusted user than ours: `private` follows no link of theirs.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,3 +19,8 @@ def state_disk(path: Path, deed: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise EnvironmentFault(f"{path} cannot be {deed}: {error.strerror}.") from error
+
+
+def private(path: str | Path, flags: int) -> int:
+    """An opener for files of ours: nobody else reads what they are created with, and no symbolic link is followed."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from litestreamd.basics.errors import EnvironmentFault
-from litestreamd.database.disk import state_disk
+from litestreamd.database.disk import private, state_disk
 
 ENTRY = 8
 RUN = 8192
@@ -89,7 +89,7 @@ class PageHashes:
     def _file(self) -> int:
         if self._fd < 0:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._fd = private(self.path, os.O_RDWR | os.O_CREAT)
         return self._fd
 
     def _read(self, first: int, count: int) -> array[int]:

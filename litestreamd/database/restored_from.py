@@ -25,7 +25,7 @@ def save_restored_from(directory: Path, record: RestoredFrom, uid: int, gid: int
         for folder in (directory.parent, directory):
             if not folder.exists():
                 folder.mkdir(mode=0o700, parents=True)
-                os.chown(folder, uid, gid)
+                os.chown(folder, uid, gid, follow_symlinks=False)
     path = directory / _NAME
     write_json(
         path,
@@ -39,7 +39,7 @@ def save_restored_from(directory: Path, record: RestoredFrom, uid: int, gid: int
         },
     )
     with told(path):
-        os.chown(path, uid, gid)
+        os.chown(path, uid, gid, follow_symlinks=False)
 
 
 def load_restored_from(directory: Path) -> RestoredFrom | None:

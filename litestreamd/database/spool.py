@@ -20,7 +20,7 @@ from litestreamd.basics.checksum import crc64
 from litestreamd.basics.crash_points import passing
 from litestreamd.basics.errors import DamagedData, EnvironmentFault
 from litestreamd.basics.txid import format_txid
-from litestreamd.database.disk import state_disk
+from litestreamd.database.disk import private, state_disk
 from litestreamd.database.ledger import Ledger, decode_ledger
 
 _FOOTER = struct.Struct(">QQQ")
@@ -69,7 +69,7 @@ class Spool:
         path = self._path(txid)
         temporary = path.with_suffix(".tmp")
         try:
-            with temporary.open("wb") as file:
+            with open(temporary, "wb", opener=private) as file:
                 sink = _Sink(file.write)
                 ledger = write_ltx(sink.write)
                 size, tail = sink.size, ledger.encode()

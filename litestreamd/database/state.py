@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from litestreamd.basics.errors import DamagedData, EnvironmentFault
+from litestreamd.database.disk import private
 from litestreamd.database.ledger import Head
 from litestreamd.plan.position import Position
 
@@ -38,7 +39,7 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     temporary = path.with_suffix(".tmp")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(temporary, "w", encoding="utf-8", opener=_private) as file:
+        with open(temporary, "w", encoding="utf-8", opener=private) as file:
             json.dump(value, file, indent=1)
             file.flush()
             os.fsync(file.fileno())
@@ -108,7 +109,3 @@ def load_state(path: Path) -> State | None:
         return State(head, str(value["pages"]), tuple(int(node, 16) for node in value["node_ids"]))
     except (KeyError, TypeError, ValueError):
         raise DamagedData(f"{path} is damaged; remove its directory to start with a full comparison.") from None
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -1,0 +1,47 @@
+"""A state directory beside the database can be prepared by the application's user; the daemon may be root."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from litestreamd.basics.errors import EnvironmentFault
+from litestreamd.database.state import write_json
+from litestreamd.database.state_paths import state_directory
+from tests.support.driving import Drive
+from tests.support.live import create
+
+PRECIOUS = "not ours to write"
+
+
+@pytest.mark.parametrize("name", ["state.tmp", "pages.1", "pages.2", f"spool/{2:016x}.tmp", "replicas/replica.tmp"])
+def test_no_link_is_followed_to_somebody_elses_file(name: str, tmp_path: Path) -> None:
+    path, victim = tmp_path / "app.db", tmp_path / "victim"
+    create(path)
+    victim.write_text(PRECIOUS)
+    state = state_directory(path, None, None)
+    (state / name).parent.mkdir(parents=True)
+    (state / name).symlink_to(victim)
+    drive = Drive(path, tmp_path / "replica", state=state).settle().elapse(20)
+    drive.stop()
+    assert victim.read_text() == PRECIOUS
+
+
+def test_nobody_else_reads_the_spool(tmp_path: Path) -> None:
+    """Not even when somebody else made its folder."""
+    path = tmp_path / "app.db"
+    create(path)
+    state = state_directory(path, None, None)
+    (state / "spool").mkdir(parents=True)
+    drive = Drive(path, tmp_path / "missing" / "replica", tmp_path / "replica", state=state).settle().elapse(5)
+    entries = list((state / "spool").iterdir())
+    assert entries
+    assert all(stat.S_IMODE(entry.stat().st_mode) == 0o600 for entry in entries)
+    drive.stop()
+
+
+def test_a_link_in_place_of_a_file_of_ours_is_an_error(tmp_path: Path) -> None:
+
+    (tmp_path / "x.tmp").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(EnvironmentFault, match="cannot be written"):
+        write_json(tmp_path / "x.json", {})
