@@ -29,6 +29,7 @@ def arguments() -> argparse.Namespace:
 
 
 def one(seed: int, folder: Path, program: Program) -> RoundResult:
+    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     plan = random_plan(seed, DAEMON_POINTS if program is OURS else ())
     (folder / "plan").write_text(f"{plan}\n")
