@@ -6,6 +6,7 @@ The work is done by fastcrc (or anycrc); without either a byte table in Python s
 a missing wheel makes backups slow and never impossible.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable
 from functools import cache
 from struct import Struct
@@ -73,3 +74,11 @@ def rolling(checksums: Iterable[int]) -> int:
 def lock_page(page_size: int) -> int:
     """Number of the page at 1 GiB, which SQLite never allocates (SQLite file format, section 1.4)."""
     return 0x40000000 // page_size + 1
+
+
+def digest(chunks: Iterable[bytes]) -> bytes:
+    """A digest that equals only for equal bytes, however they are cut (SHA-256)."""
+    found = hashlib.sha256()
+    for chunk in chunks:
+        found.update(chunk)
+    return found.digest()

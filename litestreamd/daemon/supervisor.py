@@ -133,12 +133,22 @@ class Supervisor:
 
 
 def _finish_one(replication: Replication, deadline: float) -> bool:
-    """Capture the rest and let the lines run until they have it, or the deadline has come. At least one try."""
+    """Capture the rest and let the lines run until they have it, the deadline has come, or nothing but refusals is
+    left: what needs the operator once will not do without him half a second later. At least one try."""
+    told: set[tuple[str, str]] = set()
+    hopeless: set[str] = set()
     try:
         while not replication.finish():
             pauses = [line.run(woken=True).after for line in replication.lines]
+            refusals = {
+                (line.replica.name, str(line.error))
+                for line in replication.lines
+                if line.error is not None and not line.error.retry
+            }
+            hopeless |= {name for name, _ in refusals & told}
+            told |= refusals
             left = deadline - time.monotonic()
-            if left <= 0:
+            if left <= 0 or replication.lacking <= hopeless:
                 break
             if any(pauses):
                 # Some store does not answer: the next try is worth a moment.

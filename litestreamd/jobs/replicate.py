@@ -128,6 +128,12 @@ class Replication:
         self.captured = self._keeper is not None or bool(self._awaited)
         return not self._lines.behind(self._capture.head.txid)
 
+    @property
+    def lacking(self) -> set[str]:
+        """Names of the replicas that do not have everything that was captured."""
+        head = self._state.head
+        return {name for name, _ in self._lines.behind(head.txid if head else 0)}
+
     def close(self) -> Closed:
         """Settle, tell the replicas that we stopped cleanly, let the database go. Out: what was left behind."""
         head = self._state.head

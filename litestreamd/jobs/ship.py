@@ -6,13 +6,13 @@ Promise: what is not known to be durable on the replica stays behind the cursor.
 same bytes is our own retry; with other bytes it is a second writer, and nothing more is written.
 """
 
-import hashlib
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
 from pathlib import Path
 
+from litestreamd.basics.checksum import digest
 from litestreamd.basics.crash_points import passing
 from litestreamd.basics.errors import ConflictError, EnvironmentFault, LitestreamdError
 from litestreamd.basics.txid import MAX_TXID
@@ -261,7 +261,7 @@ class Line:
         return created
 
     def _accept_same_bytes(self, name: ObjectName, entry: SpoolEntry) -> None:
-        if _digest(self.replica.open(name)) != _digest(self._spool.ltx(entry.txid)):
+        if digest(self.replica.open(name)) != digest(self._spool.ltx(entry.txid)):
             raise ConflictError(self._second_writer(name))
 
     def _accept_same_state(self, image: PreparedImage) -> None:
@@ -295,10 +295,3 @@ class Line:
         self._observe(
             Pushed(self._database, self.replica.name, name.level, name.min_txid, name.max_txid, size, seconds)
         )
-
-
-def _digest(chunks: Iterable[bytes]) -> bytes:
-    digest = hashlib.sha256()
-    for chunk in chunks:
-        digest.update(chunk)
-    return digest.digest()

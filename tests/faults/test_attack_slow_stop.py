@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from litestreamd.basics.errors import ExitCode
 from litestreamd.ltx.names import SNAPSHOT_LEVEL, ObjectName
 from litestreamd.replica.folder import FolderReplica
 from litestreamd.replica.port import Created
 from tests.support.driving import Drive, names
 from tests.support.live import App, create
+from tests.support.programs import OURS
+from tests.support.replicator import Protected, Replicator
 
 SLOW_S = 0.2
 
@@ -55,3 +58,19 @@ def test_an_image_is_broken_off_and_comes_whole_the_next_time(path: Path, tmp_pa
     with App(path) as app:
         again.assert_equal(app)
     assert again.stop().behind == ()
+
+
+def test_the_end_does_not_wait_for_a_replica_that_refuses(path: Path, tmp_path: Path) -> None:
+    """No second try changes that somebody else writes there; the operator is told, and not sixty times."""
+    root = tmp_path / "replica"
+    with Replicator(OURS, tmp_path, [Protected(path, (root,))]) as daemon:
+        daemon.start().wait_head(2)
+        stranger = root / "ltx" / "0" / f"{3:016x}-{3:016x}.ltx"
+        stranger.write_bytes((root / "ltx" / "0" / f"{2:016x}-{2:016x}.ltx").read_bytes())
+        with App(path) as app:
+            app.fill(1)
+        daemon.wait(lambda: "second writer" in daemon.log, "the conflict")
+        started = time.monotonic()
+        assert daemon.stop() == ExitCode.LEFT_BEHIND
+    assert time.monotonic() - started < 10
+    assert daemon.log.count("ERROR") < 10
