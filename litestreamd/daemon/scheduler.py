@@ -25,12 +25,10 @@ class Task(Protocol):
 @dataclass(slots=True)
 class _Slot:
     task: Task
-    due: float | None = None
     turn: int = 0
     running: bool = False
     signalled: bool = False
     deaf: bool = False
-    removed: bool = False
 
 
 class Scheduler:
@@ -77,27 +75,28 @@ class Scheduler:
 
     def _schedule(self, slot: _Slot, due: float) -> None:
         """Put the slot on the heap; what is there of it already becomes stale by its old turn."""
-        slot.due, slot.turn = due, slot.turn + 1
+        slot.turn += 1
         heapq.heappush(self._heap, (due, id(slot.task), slot.turn))
         self._changed.notify()
 
     def _work(self) -> None:
         try:
-            while (slot := self._next()) is not None:
-                woken, slot.signalled = slot.signalled, False
+            while (turn := self._next()) is not None:
+                slot, woken = turn
                 self._prepare(slot.task)
                 self._done(slot, slot.task.run(woken))
         except BaseException as error:  # a bug in a task: the process must not live on with a hole in it
             self._crashed(error)
             raise
 
-    def _next(self) -> _Slot | None:
+    def _next(self) -> tuple[_Slot, bool] | None:
+        """The slot to run now and whether a signal woke it; None at the end."""
         with self._changed:
             while not self._stopping:
                 slot, wait = self._due()
                 if slot is not None:
-                    slot.running, slot.deaf = True, False
-                    return slot
+                    woken, slot.running, slot.signalled, slot.deaf = slot.signalled, True, False, False
+                    return slot, woken
                 self._changed.wait(wait)
         return None
 

@@ -27,6 +27,7 @@ class Watcher:
         self._limited = limited
         self._told = False
         self._tasks: dict[int, object] = {}
+        self._noting = threading.Lock()  # an event may come before the task of its watch is noted
         self._inotify = INotify() if INotify is not None else None
         self._stop_reader, self._stop_writer = os.pipe()
         self._thread = threading.Thread(target=self._read, name="watch", daemon=True)
@@ -50,11 +51,10 @@ class Watcher:
             return
         for path in paths:
             try:
-                watch = self._inotify.add_watch(os.fsencode(path), flags.MODIFY | flags.ONESHOT)
+                with self._noting:
+                    self._tasks[self._inotify.add_watch(os.fsencode(path), flags.MODIFY | flags.ONESHOT)] = task
             except OSError as error:
                 self._refused(error)
-            else:
-                self._tasks[watch] = task
 
     def _refused(self, error: OSError) -> None:
         if error.errno != errno.ENOENT and not self._told:
@@ -70,6 +70,7 @@ class Watcher:
             assert self._inotify is not None
             for event in self._inotify.read(timeout=0):
                 # A one-shot watch leaves (IGNORED) after its event; armed again it has a new number.
-                task = self._tasks.pop(event.wd, None)
+                with self._noting:
+                    task = self._tasks.pop(event.wd, None)
                 if task is not None:
                     self._wake(task)
