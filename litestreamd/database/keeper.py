@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, field
 
 from litestreamd.basics.crash_points import passing
+from litestreamd.basics.errors import Fault, LitestreamdError
 from litestreamd.database.capture import Capture, Taken
 from litestreamd.database.live import LiveDatabase
 from litestreamd.wal.index import IndexHeader
@@ -18,6 +19,13 @@ HEAL_TRIES = 5
 ROUNDS = 5
 SMALL_REST = 256
 """Frames that are captured and checkpointed in about a millisecond."""
+
+
+class GuardLost(LitestreamdError):
+    """No guard is open any more: the database has to be opened anew, and to prove where it stands."""
+
+    fault = Fault.ENVIRONMENT
+    retry = True
 
 
 @dataclass(slots=True)
@@ -149,11 +157,20 @@ class Keeper:
             guard.checkpoint()
         finally:
             # Also when the disk is full: the lock must not stay with us.
-            guard.begin_next()
-            work.seen(self._live.header())
-            guard.swap()
+            self._leave_lock(work)
             work.lock_seconds = time.monotonic() - locked
             self.may_stand_on_zero = True
+
+    def _leave_lock(self, work: Work) -> None:
+        """End the guard that holds the write lock; if no next one can begin, without one: see GuardLost."""
+        guard = self._live.guard
+        try:
+            guard.begin_next()
+            work.seen(self._live.header())
+        except LitestreamdError as error:
+            raise GuardLost(f"{error} The guard was let go, so that writers go on.") from error
+        finally:
+            guard.swap()
 
     def _no_stale_checkpointer(self) -> bool:
         """Whether no checkpointer with a header from before the last restart of the WAL can still be at work.
