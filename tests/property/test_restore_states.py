@@ -99,5 +99,7 @@ def test_damage_is_never_restored(data: st.DataObject, history: list[list[bytes]
         else:
             # Only bytes that say nothing about the pages may differ unnoticed: with the proof in the newest header
             # older headers, trailers and superseded pages are not needed, and not believed either.
-            assert proven
+            # Without a proof a flip within an LZ4 block passes only if the block still expands to the very same page
+            # (one zero copied from another place): 100 bytes of header and 10 of the first frame come before any block.
+            assert proven or at >= 110
             assert out.read_bytes() == model.image(model.last)
