@@ -90,7 +90,7 @@ def decide(line: Line, state: CapturedState, root: Root, proofs: Proofs, now_ms:
             head=_head(root),
             state=_own_head(line, state, root),
             last_epoch=_last_epoch(root, state),
-            silent_ms=now_ms - _last_sign(root),
+            silent_ms=max(0, now_ms - _last_sign(root)),
             restored=proofs.restored,
             litestream_head_in_wal=proofs.litestream_head_in_wal,
             same_pages=proofs.same_pages,
