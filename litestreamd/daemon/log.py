@@ -107,13 +107,17 @@ class _TextLines(logging.Formatter):
 
 
 class _JsonLines(logging.Formatter):
-    """One JSON object a line, with the event's fields."""
+    """One JSON object a line; an event's fields are an object of their own (a pushed file has a `level` too)."""
 
     def format(self, record: logging.LogRecord) -> str:
-        line = {"time": format_time(int(record.created * 1000)), "level": record.levelname, "msg": record.getMessage()}
+        line: dict[str, object] = {
+            "time": format_time(int(record.created * 1000)),
+            "level": record.levelname,
+            "msg": record.getMessage(),
+        }
         event = getattr(record, "event", None)
         if event is not None:
-            line |= {"event": type(event).__name__, **asdict(event)}
+            line |= {"event": type(event).__name__, "fields": asdict(event)}
         trace = _trace(self, record)
         return json.dumps(line | {"traceback": trace} if trace else line, default=str)
 

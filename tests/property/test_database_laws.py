@@ -67,7 +67,7 @@ def act(app: App, engine: Engine, deed: str, what: object) -> None:
 
 
 @pytest.mark.parametrize("library", [STOCK, NEW])
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     deeds=DEEDS,
     page_size=st.sampled_from((512, 1024, 4096, 65536)),
