@@ -108,3 +108,16 @@ def test_a_full_disk_under_the_database_locks_nobody_out(tmp_path: Path, root: P
             drive.elapse(70).assert_equal(app)
             assert drive.seen(Checkpointed)
             assert drive.stop().behind == ()
+
+
+@pytest.mark.parametrize("free_blocks", [0, 1, 2, 3])
+def test_no_room_at_the_very_first_start(path: Path, app: App, root: Path, free_blocks: int) -> None:
+    with small_disk(Path(f"{path}-state"), 256) as disk:
+        disk.fill(free_blocks)
+        drive = Drive(path, root).settle()
+        write(drive, app)
+        disk.make_room()
+        drive.elapse(70).assert_equal(app)
+        write(drive, app)
+        drive.assert_equal(app)
+        assert drive.stop().behind == ()

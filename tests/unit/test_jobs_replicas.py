@@ -233,3 +233,21 @@ def test_joining_is_told_once(path: Path, app: App, one: Path) -> None:
     drive.elapse(100)
     assert [(event.replica, event.head) for event in drive.seen(Joined)] == [("one", 0)]
     drive.stop()
+
+
+def test_a_replica_that_vanished_at_the_end_does_not_keep_others_from_a_clean_one(
+    path: Path, app: App, one: Path, two: Path
+) -> None:
+    """It has everything; only our good-bye cannot be written there. The other one gets its own all the same."""
+    drive = Drive(path, two, one).settle()
+    write(drive, app)
+    assert drive.replication.finish()
+    unmount(two)
+    assert drive.replication.close().behind == ()
+    assert any("two" in problem for problem in drive.problems)
+    assert (one / "litestreamd" / "writers" / f"{1:016x}.closed").exists()
+    mount(two)
+    again = Drive(path, one, two).settle()
+    write(again, app)
+    again.assert_equal(app)
+    assert again.stop().behind == ()
