@@ -22,8 +22,12 @@ from litestreamd.database.live import LiveDatabase
 from litestreamd.database.resume import check_chain, resume, wal_header_matches
 from litestreamd.plan.position import Compare, Frames, Position, Still, audit, next_step
 from litestreamd.wal.checksum import stored
+from litestreamd.wal.frames import frame_size
 from litestreamd.wal.header import HEADER_SIZE
 from litestreamd.wal.index import IndexHeader
+
+LONG_BACKLOG = 64 << 20
+"""Bytes of WAL from which on files are not made smaller than this, whatever limit was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +137,14 @@ class Capture:
         if not wal_header_matches(os.pread(wal_fd, HEADER_SIZE, 0), header):
             return Compare("the WAL's header is not that of its index")
 
+        backlog = (frames.last - frames.first + 1) * frame_size(position.page_size)
+        limit = self._max_wal_bytes
+        if limit and backlog > LONG_BACKLOG:
+            # A file costs all its distinct pages: many small ones take longer than a busy application leaves time for.
+            limit = max(limit, LONG_BACKLOG)
+
         def batches() -> Iterator[Batch]:
-            return read_batches(wal_fd, position.page_size, header.salts, frames, position.commit, self._max_wal_bytes)
+            return read_batches(wal_fd, position.page_size, header.salts, frames, position.commit, limit)
 
         first = next(batches(), None)
         if first is None:

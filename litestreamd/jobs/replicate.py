@@ -72,6 +72,7 @@ class Replication:
         )  # fmt: skip
         self.refused: AlreadyReplicated | None = None
         self.captured = False
+        self._last = 0
         self._state_is_open = False
         self._keeper: Keeper | None = None
         self._upkeep: Upkeep | None = None
@@ -113,6 +114,7 @@ class Replication:
         if self._keeper is not None and not self._live.same_files():
             self._observe(ContinuityLost(self._name, f"{self._name} was replaced by another file just before the end"))
             self._let_go()
+            self._last = 0
         if self._keeper is None or self._state.head is None:
             self.run(woken=True)  # the end may come before the first look
         if self._state.head is None:
@@ -121,23 +123,34 @@ class Replication:
         self._lines.admit()
         if self._keeper is not None:
             self._lines.give_images(self._told)
-            self._told(self._capture.take(self._live.header(), self._clock.now_ms()))
-            if self._capture.broken_chain and self._upkeep is not None:
-                # Once we are gone too, SQLite's recovery would stop at the break: nobody else has checkpointed it.
-                self._told(self._upkeep.heal())
+            if not self._last or self._capture.in_doubt:
+                self._capture_last()
         self.captured = self._keeper is not None or bool(self._awaited)
-        return not self._lines.behind(self._capture.head.txid)
+        return not self._lacks()
 
     @property
     def lacking(self) -> set[str]:
         """Names of the replicas that do not have everything that was captured."""
+        return {name for name, _ in self._lacks()}
+
+    def _capture_last(self) -> None:
+        """What was committed before now is the last that this run promises: an application that goes on writing, faster
+        perhaps than a replica takes it, must not keep us from ending."""
+        self._told(self._capture.take(self._live.header(), self._clock.now_ms()))
+        if self._capture.broken_chain and self._upkeep is not None and not self._live.used_by_others():
+            # SQLite's recovery would stop at the break. Others who have it open checkpoint with their last close.
+            self._told(self._upkeep.heal())
+        self._last = self._capture.head.txid
+
+    def _lacks(self) -> tuple[tuple[str, int], ...]:
+        """(replica, TXIDs it lacks of what this run promises)."""
         head = self._state.head
-        return {name for name, _ in self._lines.behind(head.txid if head else 0)}
+        return self._lines.behind(self._last or (head.txid if head else 0))
 
     def close(self) -> Closed:
         """Settle, tell the replicas that we stopped cleanly, let the database go. Out: what was left behind."""
         head = self._state.head
-        behind = dict(self._lines.behind(head.txid)) if head is not None else {}
+        behind = dict(self._lacks()) if head is not None else {}
         try:
             if head is not None:
                 passing("close.drained")
@@ -155,7 +168,7 @@ class Replication:
         finally:
             self._state.rest()
             self._live.close()
-        closed = Closed(self._name, head.txid if head else 0, tuple(behind.items()))
+        closed = Closed(self._name, self._last or (head.txid if head else 0), tuple(behind.items()))
         self._observe(closed)
         return closed
 
