@@ -114,11 +114,3 @@ class NotAvailable(LitestreamdError):
 
     exit_code = ExitCode.FAILED
     fault = Fault.USER
-
-
-class LeftBehind(LitestreamdError):
-    """The final sync did not bring everything to a replica."""
-
-    exit_code = ExitCode.LEFT_BEHIND
-    fault = Fault.STORE
-    retry = True
