@@ -8,6 +8,7 @@ import pytest
 
 from litestreamd.basics import crash_points
 from litestreamd.jobs.events import Captured, ContinuityLost, ImageStarted
+from litestreamd.plan.checkpoint import Limits
 from tests.support.driving import Drive, image_of, names
 from tests.support.dying import dies_at
 from tests.support.live import App, create, insert
@@ -104,18 +105,25 @@ def test_a_death_while_the_spool_is_emptied(path: Path, app: App, root: Path, na
 
 
 def test_commits_and_checkpoints_while_an_image_is_on_its_way(path: Path, app: App, root: Path) -> None:
-    """The snapshot is pinned: what the image holds stays readable, whatever the application does."""
-    drive = Drive(path, root)
+    """The snapshot is pinned: what the image holds stays readable, whatever the application does, and we."""
+    app.fill(9000)  # several portions of 1 MiB
+    app.checkpoint("TRUNCATE")
+    drive = Drive(path, root, limits=Limits(min_pages=5, truncate_pages=20, interval_s=1))
 
     def meanwhile() -> None:
-        app.write("DELETE FROM t WHERE id % 2")
-        app.checkpoint("TRUNCATE")
-        app.write(insert(500))
-        app.checkpoint("FULL")
+        for _ in range(3):
+            app.write("DELETE FROM t WHERE id % 2")
+            app.checkpoint("TRUNCATE")
+            app.write(insert(500))
+            for _ in range(3):
+                drive.time.now_s += 2
+                drive.replication.run(woken=True)
+            app.checkpoint("FULL")
 
     crash_points.arm("image.half-way", 1, meanwhile)
     drive.settle().elapse(3)
     assert drive.problems == []
+    assert len(drive.seen(ImageStarted)) == 1
     drive.assert_equal(app)
     drive.stop()
 
