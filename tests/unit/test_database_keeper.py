@@ -94,7 +94,7 @@ def test_what_is_committed_between_bulk_and_lock_is_captured_and_checkpointed(ap
     at("checkpoint.bulk-done", lambda: app.fill(3))
     work = engine.keeper.checkpoint(engine.tick())
     assert work.complete
-    assert 0 < work.lock_seconds < 1
+    assert 0 < work.lock_seconds < 10
     assert work.taken
     engine.assert_followed(follower, app)
     app.fill(1)
