@@ -4,6 +4,7 @@ In: a folder and the size of "large". Out: copies of the sample, running replica
 Promised: nothing outside the folder is written.
 """
 
+import os
 import shutil
 import sys
 import time
@@ -29,7 +30,10 @@ class Ground:
         self._images: dict[str, tuple[Replicator, float]] = {}
 
     def say(self, what: str) -> None:
+        """Announce the next measurement, on a disk that has nothing left to write: whoever is measured right after a
+        sample was made would pay for flushing it."""
         print(f"  {what}", file=sys.stderr, flush=True)
+        os.sync()
 
     def place(self, name: str) -> Path:
         """A new empty folder."""
