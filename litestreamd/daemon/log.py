@@ -50,6 +50,21 @@ def _line(event: events.Event) -> tuple[int, str]:  # noqa: PLR0911, PLR0912  on
             return _pushed(event)
         case events.ImageStarted():
             return logging.INFO, f"full image of {event.pages} pages to {event.replica}, because {event.reason}"
+        case events.ImageGivenUp():
+            return logging.WARNING, f"{event.replica}: the full image was given up and is tried again: {event.why}"
+        case events.Compacted():
+            return _compacted(event)
+        case events.Expired():
+            return logging.INFO, f"{event.replica}: {event.objects} objects expired, {format_size(event.size)} freed"
+        case events.Found():
+            level = logging.WARNING if event.lost else logging.INFO
+            return level, f"{event.replica}: {event.finding}"
+        case events.ObjectDamaged():
+            return logging.ERROR, f"{event.replica}: {event.name} is damaged: {event.error}"
+        case events.Healed():
+            return logging.WARNING, f"{event.replica}: a new full image replaces {event.name}; {event.lost}"
+        case events.RetentionStopped():
+            return logging.ERROR, f"nothing is deleted from any replica any more: {event.why}"
         case events.Joined():
             return logging.INFO, f"{event.replica} is at TXID {format_txid(event.head)}: {event.why}"
         case events.Checkpointed():
@@ -82,6 +97,13 @@ def _pushed(event: events.Pushed) -> tuple[int, str]:
     name = f"{event.level}/{format_txid(event.min_txid)}-{format_txid(event.max_txid)}"
     level = logging.INFO if event.level else logging.DEBUG
     return level, f"{event.replica} has {name}, {format_size(event.size)} in {format_duration(event.seconds)}"
+
+
+def _compacted(event: events.Compacted) -> tuple[int, str]:
+    name = f"{event.level}/{format_txid(event.min_txid)}-{format_txid(event.max_txid)}"
+    inputs = f"{event.inputs} objects merged into {name}"
+    level = logging.INFO if event.level > 1 else logging.DEBUG
+    return level, f"{event.replica}: {inputs}, {format_size(event.size)} in {format_duration(event.seconds)}"
 
 
 def _healed(event: events.ChainHealed) -> str:

@@ -75,6 +75,70 @@ class ImageStarted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ImageGivenUp(Event):
+    """A full image could not be finished; it is tried again later."""
+
+    replica: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Compacted(Event):
+    """Objects of one level were merged into one of the next; they may go when retention lets them."""
+
+    replica: str
+    level: int
+    min_txid: int
+    max_txid: int
+    inputs: int
+    size: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Expired(Event):
+    """Objects that no promised restore point needs were deleted from a replica."""
+
+    replica: str
+    objects: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found(Event):
+    """Something is odd about a replica's listing (a hole, an overlap); `lost`: restore points were lost with it."""
+
+    replica: str
+    finding: str
+    lost: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectDamaged(Event):
+    """An object of a replica does not prove itself, or is gone; a new full image takes over from it."""
+
+    replica: str
+    name: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Healed(Event):
+    """A new full image stands where a damaged object was; `lost` names the restore points that went with it."""
+
+    replica: str
+    name: str
+    lost: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionStopped(Event):
+    """The live database does not give its recorded checksum: nothing is deleted anywhere until the operator decides."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Joined(Event):
     """A replica's root was listed and may be continued."""
 

@@ -19,6 +19,7 @@ from enum import Enum
 from typing import Protocol
 
 from litestreamd.ltx.names import ObjectName
+from litestreamd.plan.rules import Rules
 
 CHUNK = 1 << 20
 """Bodies are read in pieces of at most this many bytes."""
@@ -60,13 +61,15 @@ class ReplicaSpec:
     """One replica as configured: everything needed to build it, nothing opened yet.
 
     kind: the type ("file"). name: unique within a database. path: for "file" the absolute folder.
-    sync_interval_s: at most one level-0 object per this many seconds while the database is busy.
+    sync_interval_s: at most one level-0 object per this many seconds while the database is busy. rules: how long and
+    how finely its history is kept.
     """
 
     kind: str
     name: str
     path: str
     sync_interval_s: float = 1.0
+    rules: Rules = Rules()
 
 
 class Replica(Protocol):
