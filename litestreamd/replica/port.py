@@ -14,7 +14,7 @@ Layout and times: LTX as Litestream 0.5 stores it; levels 0 to 8, and 9 for snap
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
@@ -69,7 +69,7 @@ class ReplicaSpec:
     name: str
     path: str
     sync_interval_s: float = 1.0
-    rules: Rules = Rules()
+    rules: Rules = field(default_factory=Rules)
 
 
 class Replica(Protocol):
