@@ -3,12 +3,15 @@
 Pure code gets `now` as milliseconds since 1970 (the unit of an LTX header); jobs get a Clock.
 """
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from litestreamd.basics.errors import UsageError
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_FRACTION = re.compile(r"(?<=:\d\d)[.,](\d{1,9})\d*")
 
 
 class Clock(Protocol):
@@ -40,3 +43,15 @@ def parse_time_ms(text: str) -> float:
     if moment.tzinfo is None:
         raise UsageError(f"{text!r} has no time zone: add Z for UTC or an offset such as +02:00")
     return (moment - EPOCH) / timedelta(milliseconds=1)
+
+
+def parse_time_ns(text: str) -> int:
+    """As `parse_time_ms`, in whole nanoseconds since 1970 and exact: some stores keep times that finely."""
+    fraction = _FRACTION.search(text)
+    seconds = parse_time_ms(_FRACTION.sub("", text, count=1)) / 1000
+    return round(seconds) * 1_000_000_000 + (int(fraction[1].ljust(9, "0")) if fraction else 0)
+
+
+def format_time_ns(ns: int) -> str:
+    """RFC 3339 in UTC with every digit of the nanosecond: what `parse_time_ns` reads back."""
+    return f"{format_time(ns // 1_000_000)[:-1]}{ns % 1_000_000:06d}Z"

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from litestreamd.basics.clock import parse_time_ms
+from litestreamd.basics.clock import parse_time_ns
 from litestreamd.basics.errors import ConfigError, ExitCode, StoreMissing, UsageError
 from litestreamd.basics.txid import parse_txid
 from litestreamd.cli.command import Command
@@ -94,12 +94,12 @@ def _output(chosen: Target, word: str, arguments: Arguments) -> Path:
 
 def _moment(arguments: Arguments) -> Moment:
     txid = arguments.read("txid", parse_txid)
-    before_ms = arguments.read("timestamp", parse_time_ms)
-    if txid is not None and before_ms is not None:
+    before_ns = arguments.read("timestamp", parse_time_ns)
+    if txid is not None and before_ns is not None:
         raise UsageError("-txid and -timestamp exclude each other")
     if txid is not None:
         return AtTxid(txid)
-    return Latest() if before_ms is None else Before(before_ms)
+    return Latest() if before_ns is None else Before(before_ns / 1_000_000, before_ns)
 
 
 def _is_own_place(chosen: Target, output: Path) -> bool:

@@ -47,9 +47,18 @@ class AtTxid:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """The newest state made of objects created strictly before this time (ms since 1970, fraction allowed)."""
+    """The newest state made of objects created strictly before this time (ms since 1970, fraction allowed).
+
+    exact_ns: the same moment to the nanosecond, where it was given so: Litestream 0.3 compares that finely.
+    """
 
     ms: float
+    exact_ns: int | None = None
+
+    @property
+    def ns(self) -> int:
+        """Nanoseconds since 1970, as exact as it was given."""
+        return round(self.ms * 1_000_000) if self.exact_ns is None else self.exact_ns
 
 
 Target = Latest | AtTxid | Before
@@ -116,7 +125,7 @@ def _allows(target: Target, stored: Stored) -> bool:
     match target:
         case AtTxid(txid):
             return stored.name.max_txid <= txid
-        case Before(ms):
+        case Before(ms=ms):
             return stored.created_ms < ms
         case Latest():
             return True
@@ -151,7 +160,7 @@ def _what_there_is(objects: Sequence[Stored], target: Target) -> str:
         oldest = format_txid(min(stored.name.min_txid for stored in objects))
         return f"nothing can be restored: the objects begin at TXID {oldest}, those before it are missing"
     match target:
-        case Before(ms):
+        case Before(ms=ms):
             first = min(stored.created_ms for stored in complete)
             return (
                 f"there is nothing from before {format_time(int(ms))}; the earliest state was stored at "

@@ -2,7 +2,7 @@
 
 import pytest
 
-from litestreamd.basics.clock import format_time, parse_time_ms
+from litestreamd.basics.clock import format_time, format_time_ns, parse_time_ms, parse_time_ns
 from litestreamd.basics.errors import UsageError
 
 
@@ -40,3 +40,29 @@ def test_what_is_not_a_time(text: str) -> None:
 def test_a_time_without_a_zone_is_refused_with_the_way_out() -> None:
     with pytest.raises(UsageError, match="add Z for UTC"):
         parse_time_ms("2026-04-18T09:15:00")
+
+
+@pytest.mark.parametrize(
+    ("text", "ns"),
+    [
+        ("2026-04-18T09:15:00Z", 0),
+        ("2026-04-18T09:15:00.5Z", 500_000_000),
+        ("2026-04-18T11:15:00.598064281+02:00", 598_064_281),
+        ("2026-04-18T09:15:00.000000001Z", 1),
+        ("2026-04-18T09:15:00.9999999999Z", 999_999_999),
+    ],
+)
+def test_nanoseconds_are_exact(text: str, ns: int) -> None:
+    assert parse_time_ns(text) == 1776503700_000_000_000 + ns
+    assert parse_time_ns(format_time_ns(parse_time_ns(text))) == parse_time_ns(text)
+
+
+def test_nanoseconds_before_1970() -> None:
+    assert parse_time_ns("1969-12-31T23:59:59.25Z") == -750_000_000
+    assert format_time_ns(-750_000_000) == "1969-12-31T23:59:59.250000000Z"
+
+
+@pytest.mark.parametrize("text", ["", "09:15:00.5", "2026-04-18T09:15:00.5", "2026-04-18T09:15:00.Z"])
+def test_what_is_not_a_time_has_no_nanoseconds_either(text: str) -> None:
+    with pytest.raises(UsageError, match="time"):
+        parse_time_ns(text)
