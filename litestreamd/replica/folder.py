@@ -16,7 +16,10 @@ from litestreamd.ltx.names import SNAPSHOT_LEVEL, ObjectName, parse_file_name
 from litestreamd.replica.access import Access
 from litestreamd.replica.creation import Link, create_file, fsync_folder, make_folders, sweep
 from litestreamd.replica.faults import translated
-from litestreamd.replica.port import CHUNK, Created, Fence, StoredObject
+from litestreamd.replica.folder_v3 import objects_v3
+from litestreamd.replica.port import CHUNK, Created, Fence, StoredObject, StoredV3
+from litestreamd.v3.names import FOLDER as V3_FOLDER
+from litestreamd.v3.names import V3Name
 
 NOTES = "litestreamd"
 _NOTE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*")
@@ -50,16 +53,7 @@ class FolderReplica:
         return self._create(self._path(name), body, time_ns=timestamp_ms * 1_000_000)
 
     def open(self, name: ObjectName, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
-        with self._opened(self._path(name)) as descriptor:
-            rest = length
-            while rest is None or rest > 0:
-                with translated(self.description):
-                    chunk = os.pread(descriptor, CHUNK if rest is None else min(CHUNK, rest), offset)
-                if not chunk:
-                    return
-                yield chunk
-                offset += len(chunk)
-                rest = None if rest is None else rest - len(chunk)
+        return self._read(self._path(name), offset, length)
 
     def read_at(self, name: ObjectName, offset: int, length: int) -> bytes:
         return b"".join(self.open(name, offset, length))
@@ -88,7 +82,14 @@ class FolderReplica:
 
     def has_v3(self) -> bool:
         with translated(self.description), self._held_root():
-            return any(True for _ in _files_below(self._root / "generations"))
+            return any(True for _ in _files_below(self._root / V3_FOLDER))
+
+    def list_v3(self) -> Iterator[StoredV3]:
+        with translated(self.description), self._held_root() as root:
+            return iter([] if root is None else objects_v3(root))
+
+    def open_v3(self, name: V3Name) -> Iterator[bytes]:
+        return self._read(self._root / name.path, 0, None)
 
     def _path(self, name: ObjectName) -> Path:
         return self._root / "ltx" / str(name.level) / name.file_name
@@ -137,6 +138,18 @@ class FolderReplica:
             yield root
         finally:
             os.close(root)
+
+    def _read(self, path: Path, offset: int, length: int | None) -> Iterator[bytes]:
+        with self._opened(path) as descriptor:
+            rest = length
+            while rest is None or rest > 0:
+                with translated(self.description):
+                    chunk = os.pread(descriptor, CHUNK if rest is None else min(CHUNK, rest), offset)
+                if not chunk:
+                    return
+                yield chunk
+                offset += len(chunk)
+                rest = None if rest is None else rest - len(chunk)
 
     @contextmanager
     def _opened(self, path: Path) -> Iterator[int]:

@@ -10,7 +10,8 @@ Promised by every back end, and held by one contract suite (tests/contract):
 * every failure is a StoreError or RightsError of basics.errors, its text free of secrets.
 
 Constructors do no I/O. All methods may be called from several threads at once.
-Layout and times: LTX as Litestream 0.5 stores it; levels 0 to 8, and 9 for snapshots.
+Layout and times: LTX as Litestream 0.5 stores it; levels 0 to 8, and 9 for snapshots. What Litestream 0.3 left in
+the same place is listed and read, never written and never deleted.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +21,7 @@ from typing import Protocol
 
 from litestreamd.ltx.names import ObjectName
 from litestreamd.plan.rules import Rules
+from litestreamd.v3.names import V3Name
 
 CHUNK = 1 << 20
 """Bodies are read in pieces of at most this many bytes."""
@@ -53,6 +55,20 @@ class StoredObject:
     name: ObjectName
     size: int
     created_ms: int
+    mode: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredV3:
+    """One object of Litestream 0.3 as a listing shows it.
+
+    size: bytes, as stored. created_ns: the store's time, as finely as it keeps it, in ns since 1970 (restore by time
+    takes in what is exactly of that time). mode: as for a StoredObject.
+    """
+
+    name: V3Name
+    size: int
+    created_ns: int
     mode: int | None = None
 
 
@@ -128,3 +144,9 @@ class Replica(Protocol):
 
     def has_v3(self) -> bool:
         """Does the place hold objects of Litestream 0.3 (anything in a generation)? Errors as `list`."""
+
+    def list_v3(self) -> Iterator[StoredV3]:
+        """All objects of Litestream 0.3: by generation snapshots, then segments, ascending. Complete, as `list`."""
+
+    def open_v3(self, name: V3Name) -> Iterator[bytes]:
+        """The bytes of one of them as stored, in chunks of at most CHUNK bytes. ObjectMissing when it is gone."""

@@ -104,7 +104,7 @@ class Scanner:
         self._sums = found.sums
         self._collect(frames[: found.valid * size], header.page_size)
         if found.valid < count:
-            self._stop = _why_not(frames[found.valid * size :][:size], header)
+            self._stop = why_not(frames[found.valid * size :][:size], header)
 
     def _collect(self, frames: bytes, page_size: int) -> None:
         for pgno, commit, _, _ in parse_frames(frames, page_size):
@@ -116,7 +116,7 @@ class Scanner:
                 self._frames, self._commit = self._valid, commit
 
 
-def _why_not(frame: bytes, header: WalHeader) -> Stop:
+def why_not(frame: bytes, header: WalHeader) -> Stop:
     """In: the first frame that does not verify. Out: the first reason in SQLite's order."""
     pgno, _, salts, _ = next(parse_frames(frame, header.page_size))
     if salts != header.salts:

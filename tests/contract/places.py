@@ -4,6 +4,7 @@ In: a kind and a folder of the test's own. Out: replicas on one and the same pla
 """
 
 import errno
+import os
 from pathlib import Path
 from typing import Protocol
 
@@ -24,8 +25,8 @@ class Place(Protocol):
     def lost(self) -> Replica:
         """A replica on a place that is not there (not mounted, no such bucket)."""
 
-    def plant(self, key: str, data: bytes) -> None:
-        """Put a foreign object beside ours, past the port."""
+    def plant(self, key: str, data: bytes, time_ns: int | None = None) -> None:
+        """Put a foreign object beside ours, past the port; time_ns: when it shall seem to be from."""
 
     def keys(self) -> set[str]:
         """The names of everything at the place, past the port."""
@@ -47,10 +48,12 @@ class FolderPlace:
     def lost(self) -> Replica:
         return FolderReplica(Path(self.where) / "unmounted" / "replica", "file")
 
-    def plant(self, key: str, data: bytes) -> None:
+    def plant(self, key: str, data: bytes, time_ns: int | None = None) -> None:
         path = self._root / key
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
+        if time_ns is not None:
+            os.utime(path, ns=(time_ns, time_ns))
 
     def keys(self) -> set[str]:
         return {path.relative_to(self._root).as_posix() for path in self._root.rglob("*") if path.is_file()}

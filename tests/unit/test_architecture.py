@@ -38,11 +38,13 @@ def test_imports_only_go_down() -> None:
     [
         ("wal", "import litestreamd.plan", "Floors BROKEN"),
         ("wal", "import litestreamd.ltx", "Floors BROKEN"),
+        ("v3", "import litestreamd.wal", "Floors BROKEN"),
         ("replica", "import litestreamd.database", "Floors BROKEN"),
         ("jobs", "import litestreamd.config", "Floors BROKEN"),
         ("basics", "import litestreamd.cli", "Floors BROKEN"),
         ("plan", "import time", "Codecs and decisions are pure BROKEN"),
         ("ltx", "from pathlib import Path", "Codecs and decisions are pure BROKEN"),
+        ("v3", "import os", "Codecs and decisions are pure BROKEN"),
         ("wal", "import logging", "Codecs and decisions are pure BROKEN"),
         ("jobs", "import apsw", "Only database/ opens SQLite BROKEN"),
         ("database", "import sqlite3", "And only through apsw BROKEN"),
