@@ -31,8 +31,8 @@ def whole_object(reader: ObjectReader, share: Share) -> Iterator[Batch]:
     """Read the object to its end; it is proven when the iteration has ended."""
     for event in read_pages(reader.chunks()):
         if isinstance(event, Pages):
-            first = bisect_left(share.numbers, event.pages[0][0])
-            last = bisect_right(share.numbers, event.pages[-1][0])
+            first = bisect_left(share.numbers, event.numbers[0])
+            last = bisect_right(share.numbers, event.numbers[-1])
             counting = set(share.numbers[first:last])
             pages = [page for page in event.pages if page[0] in counting]
             yield [number for number, _ in pages], [image for _, image in pages]

@@ -6,7 +6,7 @@ has returned; memory is the bytes fed, a batch of pages, and the page index.
 Order of a file and of the checks: LTX file format, "overall" to "trailer".
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from litestreamd.basics.checksum import FLAG, Buffer, crc64, page_checksum
@@ -15,16 +15,26 @@ from litestreamd.ltx.header import HEADER_SIZE, Header, decode_header
 from litestreamd.ltx.index import IndexLog
 from litestreamd.ltx.inlet import Inlet
 from litestreamd.ltx.order import PageOrder
-from litestreamd.ltx.pages import END_OF_PAGES, batch_pages, checksum_pages
+from litestreamd.ltx.pages import BATCH_BYTES, END_OF_PAGES, batch_pages, checksum_pages
 from litestreamd.ltx.scan import NEXT_FRAME, Run, scan
 from litestreamd.ltx.trailer import POST_APPLY_SIZE, TRAILER_SIZE, Trailer, decode_trailer
 
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """The next pages of the file, ascending: (number, image)."""
+    """The next pages of the file: their numbers, ascending, and for each its image and its LZ4 block.
 
-    pages: list[tuple[int, bytes]]
+    A block is a view of the bytes that were fed, and empty where the file has none (the encoding with LZ4 frames).
+    """
+
+    numbers: list[int]
+    images: list[bytes]
+    blocks: Sequence[Buffer]
+
+    @property
+    def pages(self) -> list[tuple[int, bytes]]:
+        """(number, image) of each, made anew by every call."""
+        return list(zip(self.numbers, self.images, strict=True))
 
 
 Event = Header | Pages | Trailer
@@ -33,12 +43,14 @@ Event = Header | Pages | Trailer
 class Decoder:
     """One file being read. After an error it is of no further use, and `close` raises too."""
 
-    __slots__ = ("_crc", "_expected", "_header", "_index", "_inlet", "_needed", "_order", "_rolling", "_step")
+    __slots__ = ("_batch", "_crc", "_expected", "_header", "_index", "_inlet", "_needed", "_order", "_rolling", "_step")
 
     _header: Header
     _order: PageOrder
 
-    def __init__(self) -> None:
+    def __init__(self, batch_bytes: int = BATCH_BYTES) -> None:
+        """`batch_bytes`: what the images of one `Pages` may take in memory (but one page there is)."""
+        self._batch = batch_bytes
         self._inlet = Inlet()
         self._needed = HEADER_SIZE
         self._step: Callable[[Decoder, memoryview], Iterator[Event]] = Decoder._read_header
@@ -84,7 +96,7 @@ class Decoder:
             self._expected = memoryview(self._index.encode())
             self._needed, self._step = 1, Decoder._read_index
             return
-        run = scan(view, self._header.page_size, batch_pages(self._header.page_size))
+        run = scan(view, self._header.page_size, batch_pages(self._header.page_size, self._batch))
         self._needed = run.needed
         if run.numbers:
             self._needed = NEXT_FRAME
@@ -97,12 +109,11 @@ class Decoder:
         self._crc = checksum_pages(headers, images, self._crc)
         header_size = len(headers[0])
         self._index.extend(run.numbers, [header_size + size for size in map(len, run.bodies)])
-        pages = list(zip(run.numbers, images, strict=True))
         if self._header.tracks_checksum:
-            for number, image in pages:
+            for number, image in zip(run.numbers, images, strict=True):
                 self._rolling ^= page_checksum(number, image) ^ FLAG
         self._inlet.skip(run.size)
-        return Pages(pages)
+        return Pages(run.numbers, images, run.blocks())
 
     def _read_index(self, view: memoryview) -> Iterator[Event]:
         seen = view[: len(self._expected)]
@@ -142,13 +153,13 @@ class Decoder:
         self._inlet.skip(len(seen))
 
 
-def read_pages(chunks: Iterable[Buffer]) -> Iterator[Event]:
+def read_pages(chunks: Iterable[Buffer], batch_bytes: int = BATCH_BYTES) -> Iterator[Event]:
     """Decode a file from its chunks, one batch of pages in memory at a time.
 
     The Trailer comes last of all, when the chunks are used up and the file is proven: who has seen it may trust the
     pages. Raises LtxError, and whatever `chunks` raises.
     """
-    decoder, trailer = Decoder(), None
+    decoder, trailer = Decoder(batch_bytes), None
     for chunk in chunks:
         for event in decoder.stream(chunk):
             if isinstance(event, Trailer):

@@ -20,6 +20,7 @@ from litestreamd.ltx.pages import (
     batch_pages,
     check_sizes,
     checksum_pages,
+    compress_page,
     compress_pages,
     interleave,
     largest_block,
@@ -65,18 +66,15 @@ class Encoder:
             check_sizes(images, numbers, self._page_size)
             self._put(numbers, compress_pages(images), images)
 
-    def add_frames(self, frames: Iterable[tuple[int, Buffer, Buffer]]) -> None:
-        """Append pages that are compressed already: (number, LZ4 block, the page it expands to).
+    def add_frames(self, numbers: Sequence[int], blocks: Sequence[Buffer], images: Sequence[Buffer]) -> None:
+        """Append pages that are compressed already: their LZ4 blocks, and the pages they expand to.
 
-        The page is needed because the file checksum covers it; that the two belong together is the caller's promise.
+        The pages are needed because the file checksum covers them; that the two belong together is the caller's
+        promise. A page whose block is empty is compressed here.
         """
-        remaining, limit = iter(frames), largest_block(self._page_size)
-        while batch := list(islice(remaining, self._batch)):
-            numbers, blocks, images = zip(*batch, strict=True)
-            check_sizes(images, numbers, self._page_size)
-            if max(map(len, blocks)) > limit:
-                raise Malformed(f"an LZ4 block from page {numbers[0]} on is larger than the {limit} bytes allowed")
-            self._put(numbers, blocks, images)
+        for start in range(0, len(numbers), self._batch):
+            part = slice(start, start + self._batch)
+            self._put_frames(numbers[part], blocks[part], images[part])
 
     def finish(self) -> Summary:
         """Write the index and the trailer. Raises Malformed when a file from TXID 1 lacks pages."""
@@ -87,6 +85,15 @@ class Encoder:
         self._write(Trailer(0, file_checksum).encode())
         size = self._index.offset + len(END_OF_PAGES) + len(index) + TRAILER_SIZE
         return Summary(size, file_checksum, self._index.pages)
+
+    def _put_frames(self, numbers: Sequence[int], blocks: Sequence[Buffer], images: Sequence[Buffer]) -> None:
+        check_sizes(images, numbers, self._page_size)
+        if not all(blocks):
+            blocks = [block or compress_page(image) for block, image in zip(blocks, images, strict=True)]
+        limit = largest_block(self._page_size)
+        if max(map(len, blocks)) > limit:
+            raise Malformed(f"an LZ4 block from page {numbers[0]} on is larger than the {limit} bytes allowed")
+        self._put(numbers, blocks, images)
 
     def _put(self, numbers: Sequence[int], blocks: Sequence[Buffer], images: Sequence[Buffer]) -> None:
         self._order.accept(numbers)

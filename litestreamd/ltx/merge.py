@@ -2,43 +2,53 @@
 
 In: the pages and the headers of the inputs, oldest first. Out: the pages and the header of the result.
 Pure: who reads the inputs and writes the output is elsewhere.
+
+Of each input some pages are decoded ahead. All pages up to the smallest number that ends such a stretch can be told at
+once, the newest of each, without looking at them one by one; then the stretch that ended is filled up.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from heapq import merge as merge_sorted
 from itertools import pairwise
 
 from litestreamd.basics.txid import format_txid
-from litestreamd.ltx.decoder import Event, Pages
+from litestreamd.ltx.decoder import Pages
 from litestreamd.ltx.errors import ChecksumMismatch, Malformed
 from litestreamd.ltx.header import Header, Proof
+from litestreamd.ltx.window import Stored, Window
 
-Page = tuple[int, bytes]
+TOGETHER = 256
+"""Pages in one batch of the result, at most."""
 
-
-def page_stream(events: Iterable[Event]) -> Iterator[Page]:
-    """The pages among decoder events, one by one. Reads to the end of the events, and so proves the file."""
-    for event in events:
-        if isinstance(event, Pages):
-            yield from event.pages
+_NO_PAGE = 1 << 32
 
 
-def merge(inputs: Sequence[Iterable[Page]], commit: int) -> Iterator[Page]:
-    """The newest image of each page, ascending; pages above `commit` are dropped.
+def merge(inputs: Sequence[Iterable[Pages]], commit: int, ahead: int = TOGETHER) -> Iterator[Pages]:
+    """The newest image of each page, with its block, ascending; pages above `commit` are dropped.
 
-    `inputs` are ascending by page number and ordered oldest first. One page of each is in memory. Every input is
-    read to its end even when its last pages are dropped, so that an input that proves itself there can do so.
+    `inputs` are ascending by page number and ordered oldest first; about `ahead` pages of each are in memory. Every
+    input is read to its end even when its last pages are dropped, so that an input that proves itself there can do so.
     """
-    previous = 0
-    for number, _, image in merge_sorted(*(_with_age(age, pages) for age, pages in enumerate(reversed(inputs)))):
-        if number != previous and number <= commit:
-            yield number, image
-        previous = number
+    windows = [Window(batches, ahead) for batches in inputs]
+    while windows:
+        for window in windows:
+            window.fill()
+        windows = [window for window in windows if window.numbers]
+        through = min((window.numbers[-1] for window in windows if not window.ended), default=_NO_PAGE)
+        newest: dict[int, Stored] = {}
+        for window in windows:
+            if window.numbers[0] <= through:
+                newest.update(window.take(through))
+        yield from _batches(newest, commit)
 
 
-def _with_age(age: int, pages: Iterable[Page]) -> Iterator[tuple[int, int, bytes]]:
-    """Sort key and page: the newest image of a page comes first, and no two keys are equal."""
-    return ((number, age, image) for number, image in pages)
+def _batches(pages: dict[int, Stored], commit: int) -> Iterator[Pages]:
+    numbers = sorted(pages)
+    del numbers[bisect_right(numbers, commit) :]
+    for start in range(0, len(numbers), TOGETHER):
+        part = numbers[start : start + TOGETHER]
+        blocks, images = zip(*map(pages.__getitem__, part), strict=True)
+        yield Pages(part, list(images), blocks)
 
 
 def merged_header(headers: Sequence[Header]) -> Header:

@@ -5,7 +5,7 @@ that does not come out with exactly its size is Malformed: no block can make us 
 """
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import chain, repeat
 
@@ -23,17 +23,20 @@ SIZED_HEADER = struct.Struct(">IHI")
 SIZED = 1
 """Page flag: a size and a bare LZ4 block follow."""
 
+BATCH_BYTES = 1 << 18
+"""Images of this many bytes go through C at once: few enough to stay in a cache."""
+
 END_OF_PAGES = bytes(FRAME_HEADER.size)
 
 _LZ4_FRAME_FIELDS = 64
 _BATCH_PAGES = 256
-_BATCH_BYTES = 1 << 18
-_compress = partial(compress, store_size=False)
+compress_page: Callable[[Buffer], bytes] = partial(compress, store_size=False)
+"""The LZ4 block of one page."""
 
 
-def batch_pages(page_size: int) -> int:
-    """How many pages go through C at once: enough to forget the Python around it, few enough to stay in a cache."""
-    return min(_BATCH_PAGES, _BATCH_BYTES // page_size)
+def batch_pages(page_size: int, batch_bytes: int = BATCH_BYTES) -> int:
+    """How many pages go through C at once, at least one: enough to forget the Python around it."""
+    return max(1, min(_BATCH_PAGES, batch_bytes // page_size))
 
 
 def largest_block(page_size: int) -> int:
@@ -48,7 +51,7 @@ def largest_frame(page_size: int) -> int:
 
 def compress_pages(images: Iterable[Buffer]) -> list[bytes]:
     """One LZ4 block for each page."""
-    return list(map(_compress, images))
+    return list(map(compress_page, images))
 
 
 def expand_blocks(blocks: Iterable[Buffer], numbers: Sequence[int], page_size: int) -> list[bytes]:

@@ -4,8 +4,10 @@ In: a view of bytes that starts at a frame. Out: a `Run` of frames of one encodi
 needs. A size that no page can have is refused at once, so that nobody waits for gigabytes that never make sense.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from litestreamd.basics.checksum import Buffer
 from litestreamd.ltx.errors import Malformed, Unsupported
 from litestreamd.ltx.old_frames import expand_frame, frame_length
 from litestreamd.ltx.pages import FRAME_HEADER, SIZED, SIZED_HEADER, expand_blocks, largest_block, sized_headers
@@ -29,6 +31,10 @@ class Run:
         if self.flags == SIZED:
             return sized_headers(self.numbers, self.bodies)
         return [FRAME_HEADER.pack(number, self.flags) for number in self.numbers]
+
+    def blocks(self) -> Sequence[Buffer]:
+        """The LZ4 block of each frame; empty ones where there are none."""
+        return self.bodies if self.flags == SIZED else [b""] * len(self.bodies)
 
     def expand(self, page_size: int) -> list[bytes]:
         """The page of each frame. Raises Malformed."""

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from litestreamd.basics.checksum import FLAG
 from litestreamd.ltx.header import Header, Proof
-from litestreamd.ltx.merge import merge, merged_header
+from litestreamd.ltx.merge import merged_header
+from tests.support.ltx_reading import merged_pages
 
 checksums = st.integers(FLAG, (1 << 64) - 1)
 
@@ -25,7 +26,7 @@ def chains(draw: st.DrawFn) -> list[tuple[int, dict[int, bytes]]]:
 
 def fold(chain: list[tuple[int, dict[int, bytes]]]) -> tuple[int, dict[int, bytes]]:
     commit = chain[-1][0]
-    return commit, dict(merge([pages.items() for _, pages in chain], commit))
+    return commit, dict(merged_pages([pages.items() for _, pages in chain], commit))
 
 
 @given(chains())

@@ -1,9 +1,11 @@
 """Decoding in tests: whole files in any portions, and what they come to."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from litestreamd.ltx.decoder import Decoder, Pages
 from litestreamd.ltx.header import Header
+from litestreamd.ltx.merge import merge
 from litestreamd.ltx.trailer import Trailer
 
 
@@ -14,6 +16,12 @@ class Content:
     header: Header
     pages: list[tuple[int, bytes]]
     trailer: Trailer
+
+
+def merged_pages(inputs: Iterable[Collection[tuple[int, bytes]]], commit: int) -> list[tuple[int, bytes]]:
+    """What the pages of some files, oldest first, come to."""
+    files = [[Pages([n for n, _ in pages], [i for _, i in pages], [b""] * len(pages))] for pages in inputs if pages]
+    return [page for batch in merge(files, commit) for page in batch.pages]
 
 
 def decode(data: bytes, portion: int | None = None) -> Content:

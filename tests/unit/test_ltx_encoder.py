@@ -74,9 +74,9 @@ def test_finished_blocks_are_copied() -> None:
     frames = [(number, block, image) for (number, image), block in zip(PAGES, hard, strict=True)]
     out = io.BytesIO()
     encoder = Encoder(HEADER, out.write)
-    encoder.add_frames(frames[:4])
+    encoder.add_frames(*zip(*frames[:4], strict=True))
     encoder.add(PAGES[4:5])
-    encoder.add_frames(frames[5:])
+    encoder.add_frames(*zip(*frames[5:], strict=True))
     encoder.finish()
     bodies = [hard[place] if place != 4 else None for place in range(9)]
     frames_by_the_book = [block_frame(n, image, body=body) for (n, image), body in zip(PAGES, bodies, strict=True)]
@@ -116,9 +116,9 @@ def test_a_snapshot_lacks_no_page(missing: int) -> None:
 def test_an_oversized_or_wrong_block_is_not_copied() -> None:
     encoder = Encoder(HEADER, io.BytesIO().write)
     with pytest.raises(Malformed):
-        encoder.add_frames([(1, bytes(531), bytes(512))])
+        encoder.add_frames([1], [bytes(531)], [bytes(512)])
     with pytest.raises(Malformed):
-        encoder.add_frames([(1, b"\0", bytes(511))])
+        encoder.add_frames([1], [b"\0"], [bytes(511)])
 
 
 def test_own_database_checksums_are_not_written() -> None:

@@ -11,10 +11,10 @@ import pytest
 from litestreamd.ltx.encoder import Encoder
 from litestreamd.ltx.errors import ChecksumMismatch, LtxError, Malformed, Unsupported
 from litestreamd.ltx.index import TAIL_SIZE, PageIndex, locate_index, parse_index
-from litestreamd.ltx.merge import merge, merged_header
+from litestreamd.ltx.merge import merged_header
 from litestreamd.ltx.names import parse_file_name
 from tests.support import vectors
-from tests.support.ltx_reading import Content, decode
+from tests.support.ltx_reading import Content, decode, merged_pages
 
 FILES = {str(path.relative_to(vectors.ROOT)): path for path in vectors.ltx_files()}
 BLOCK_FILES = {name: path for name, path in FILES.items() if path.read_bytes()[104:106] == b"\0\1"}
@@ -41,7 +41,7 @@ def read_index(data: bytes, content: Content) -> PageIndex:
 def image_of(contents: list[Content]) -> bytes:
     """The database that these files come to, oldest first."""
     header = merged_header([content.header for content in contents])
-    pages = dict(merge([content.pages for content in contents], header.commit))
+    pages = dict(merged_pages([content.pages for content in contents], header.commit))
     assert list(pages) == list(range(1, header.commit + 1))
     return b"".join(pages.values())
 
@@ -81,9 +81,9 @@ def test_own_payloads_make_the_same_file(path: Path) -> None:
     content = decode(data)
     index = read_index(data, content)
     spans = zip(index.offsets, index.lengths, strict=True)
-    frames = [data[offset : offset + length] for offset, length in spans]
+    blocks = [data[offset + 10 : offset + length] for offset, length in spans]
     encoder = Encoder(content.header, out.write)
-    encoder.add_frames((n, frame[10:], image) for frame, (n, image) in zip(frames, content.pages, strict=True))
+    encoder.add_frames([n for n, _ in content.pages], blocks, [image for _, image in content.pages])
     summary = encoder.finish()
     assert out.getvalue() == data
     assert (summary.size, summary.pages) == (len(data), len(content.pages))
@@ -121,7 +121,7 @@ def test_compactions_are_what_litestream_made(name: str) -> None:
                 continue  # its sources were deleted by retention
             assert all(newer.min_txid == older.max_txid + 1 for older, newer in pairwise(ranges))
             assert merged_header(ranges) == whole.header
-            assert list(merge([content.pages for content in sources], whole.header.commit)) == whole.pages
+            assert merged_pages([content.pages for content in sources], whole.header.commit) == whole.pages
 
 
 @pytest.mark.parametrize("name", vectors.handmade_cases())
