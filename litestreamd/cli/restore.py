@@ -26,10 +26,11 @@ from litestreamd.config.model import RestoreSettings
 from litestreamd.config.places import absolute
 from litestreamd.database.state_paths import state_directory
 from litestreamd.jobs.restore import Integrity, Ownership, Request, restore
-from litestreamd.jobs.restore_choice import NoBackup, choose
+from litestreamd.jobs.restore_choice import NoBackup, Wish, choose
 from litestreamd.plan.restore import AtTxid, Before, Latest
-from litestreamd.plan.restore import Target as Moment
+from litestreamd.plan.restore_v3 import TargetV3
 from litestreamd.replica.build import build_replica
+from litestreamd.v3.names import parse_generation, parse_index
 
 _INTEGRITY = tuple(mode.value for mode in Integrity)
 
@@ -54,7 +55,7 @@ def run(arguments: Arguments) -> ExitCode:
     return ExitCode.OK
 
 
-def _restore(chosen: Target, moment: Moment, output: Path, arguments: Arguments) -> None:
+def _restore(chosen: Target, moment: Wish, output: Path, arguments: Arguments) -> None:
     replicas = [build_replica(spec) for spec in chosen.replicas]
     report = Report(arguments.switch("json"), several=len(replicas) > 1)
     if arguments.switch("dry-run"):
@@ -69,6 +70,7 @@ def _restore(chosen: Target, moment: Moment, output: Path, arguments: Arguments)
         integrity=Integrity(arguments.choice("integrity-check", _INTEGRITY, Integrity.AUTO.value)),
         ownership=_ownership(chosen.database.restore) if chosen.database else Ownership(),
         state_directory=_state_of(chosen) if _is_own_place(chosen, output) else None,
+        identities={spec.name: spec.identities for spec in chosen.replicas},
     )
     began = time.monotonic()
     done = restore(replicas, request, report.tell, now_ms=time.time_ns() // 1_000_000)
@@ -92,11 +94,18 @@ def _output(chosen: Target, word: str, arguments: Arguments) -> Path:
     return chosen.database.path.resolve()
 
 
-def _moment(arguments: Arguments) -> Moment:
+def _moment(arguments: Arguments) -> Wish:
     txid = arguments.read("txid", parse_txid)
     before_ns = arguments.read("timestamp", parse_time_ns)
     if txid is not None and before_ns is not None:
         raise UsageError("-txid and -timestamp exclude each other")
+    generation, index = arguments.read("generation", parse_generation), arguments.read("index", parse_index)
+    if generation is not None or index is not None:
+        if txid is not None:
+            raise UsageError("-txid does not go with -generation or -index: Litestream 0.3 has no TXIDs")
+        if index is not None and before_ns is not None:
+            raise UsageError("-index and -timestamp exclude each other")
+        return TargetV3(generation, index, before_ns)
     if txid is not None:
         return AtTxid(txid)
     return Latest() if before_ns is None else Before(before_ns / 1_000_000, before_ns)
@@ -160,6 +169,8 @@ COMMAND = Command(
         Option("o", "where to (default: the database's own path)", "PATH"),
         Option("txid", "exactly this transaction (1 to 16 hex digits; default: the latest)", "TXID"),
         Option("timestamp", "the last state stored before this time, such as 2026-04-18T09:15:00Z", "TIME"),
+        Option("generation", "of a Litestream 0.3 backup: from this generation (default: the freshest)", "GENERATION"),
+        Option("index", "of a Litestream 0.3 backup: up to the end of this WAL (hex digits)", "INDEX"),
         Option("if-db-not-exists", "exit with 0 when the database exists already"),
         Option("if-replica-exists", "exit with 0 when no replica holds anything yet"),
         Option("dry-run", "print the plan and write nothing"),

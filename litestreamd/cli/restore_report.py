@@ -9,11 +9,13 @@ import sys
 from litestreamd.basics.clock import format_time
 from litestreamd.basics.quantities import format_duration, format_size
 from litestreamd.basics.txid import format_txid
+from litestreamd.cli.restore_report_v3 import files_v3, head_v3, print_plan_v3, reached_v3
 from litestreamd.cli.table import print_table
 from litestreamd.jobs.events import Event
 from litestreamd.jobs.restore import Restored
-from litestreamd.jobs.restore_events import IntegrityUnknown, ReplicaPassedOver, RestorePlannedAgain
+from litestreamd.jobs.restore_events import FormatChosen, IntegrityUnknown, ReplicaPassedOver, RestorePlannedAgain
 from litestreamd.plan.restore import RestorePlan
+from litestreamd.plan.restore_v3 import PlanV3
 from litestreamd.replica.port import Replica
 
 _COLUMNS = ("level", "file", "min_txid", "max_txid", "size", "timestamp")
@@ -27,17 +29,27 @@ class Report:
         self._several = several
 
     def tell(self, event: Event) -> None:
-        """The observer of the job: warnings only."""
+        """The observer of the job: warnings, and what was decided."""
         match event:
             case ReplicaPassedOver(replica=replica, error=error) if self._several:
                 warn(f"replica {replica} is passed over: {error}")
+            case FormatChosen(replica=replica, v3=v3, why=why):
+                taken = "Litestream 0.3" if v3 else "LTX"
+                say(f"replica {replica} holds LTX and Litestream 0.3: {taken} is taken, {why}")
             case RestorePlannedAgain(error=error):
                 warn(f"{error}; listing the replica again")
             case IntegrityUnknown(why=why):
                 warn(f"SQLite could not check the restored database ({why}); every object's checksum was right")
 
-    def plan(self, source: str, target: str, replica: Replica, plan: RestorePlan) -> None:
+    def plan(self, source: str, target: str, replica: Replica, plan: RestorePlan | PlanV3) -> None:
         """What would be done (`-dry-run`)."""
+        if isinstance(plan, PlanV3):
+            if not self._as_json:
+                print_plan_v3(source, target, replica.name, plan)
+                return
+            place = {"source": source, "target_path": target, "replica": replica.name}
+            print(json.dumps(place | head_v3(plan) | {"files": files_v3(plan)}, indent=2))
+            return
         head = {
             "source": source,
             "target_path": target,
@@ -71,12 +83,13 @@ class Report:
             warn(f"kept what was there before as {path}")
         for pid in done.installed.late:
             warn(f"process {pid} opened the old database at the last moment and still uses it: restart it")
-        txid = format_txid(done.plan.max_txid)
+        plan = done.plan
+        reached = f"TXID {format_txid(plan.max_txid)}" if isinstance(plan, RestorePlan) else reached_v3(plan)
         if self._as_json:
             print(json.dumps({
                 "db_path": target,
                 "replica": done.replica.name,
-                "txid": txid,
+                **({"txid": format_txid(plan.max_txid)} if isinstance(plan, RestorePlan) else head_v3(plan)),
                 "duration_ms": round(seconds * 1000),
                 "integrity_check": done.integrity.value,
                 "size": done.size,
@@ -86,9 +99,14 @@ class Report:
         proof = "the database checksum" if done.proven else "every file checksum"
         checked = f" and integrity check ({done.integrity.value})" if done.integrity.value != "none" else ""
         print(
-            f"restored {target} to TXID {txid} from {done.replica.description}: {format_size(done.size)} "
+            f"restored {target} to {reached} from {done.replica.description}: {format_size(done.size)} "
             f"in {format_duration(seconds)}, proven by {proof}{checked}"
         )
+
+
+def say(sentence: str) -> None:
+    """One line on stderr."""
+    sys.stderr.write(f"litestreamd: {sentence}\n")
 
 
 def warn(sentence: str) -> None:

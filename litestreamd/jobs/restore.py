@@ -6,9 +6,9 @@ exactly those that were captured.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
@@ -20,16 +20,19 @@ from litestreamd.database.install import Installed, install, refuse_existing
 from litestreamd.database.integrity import check_integrity
 from litestreamd.database.restored_from import save_restored_from
 from litestreamd.jobs.events import Observer
-from litestreamd.jobs.restore_choice import Candidate, candidate, choose
+from litestreamd.jobs.restore_choice import Candidate, CandidateV3, Wish, candidate, choose
 from litestreamd.jobs.restore_events import (
     IntegrityUnknown,
     ReplicaPassedOver,
     RestorePlannedAgain,
     RestoreStarted,
+    RestoreStartedV3,
 )
 from litestreamd.jobs.restore_fill import Filled, fill
+from litestreamd.jobs.restore_v3 import FilledV3, fill_v3
 from litestreamd.plan.continuation import Head, RestoredFrom
-from litestreamd.plan.restore import RestorePlan, Target
+from litestreamd.plan.restore import RestorePlan
+from litestreamd.plan.restore_v3 import PlanV3
 from litestreamd.replica.port import Replica
 from litestreamd.replica.root import read_newest
 
@@ -58,15 +61,17 @@ class Request:
 
     force: replace an existing database (it is kept beside). parallelism: objects or pieces in work at once.
     state_directory: where to leave `restored-from`, None when the database is not restored to its own place.
+    identities: for replicas, by name, the age identities that open what Litestream 0.3 encrypted. Secrets.
     """
 
-    target: Target
+    target: Wish
     output: Path
     force: bool = False
     parallelism: int = 8
     integrity: Integrity = Integrity.AUTO
     ownership: Ownership = Ownership()
     state_directory: Path | None = None
+    identities: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,7 @@ class Restored:
     asked. size in bytes."""
 
     replica: Replica
-    plan: RestorePlan
+    plan: RestorePlan | PlanV3
     size: int
     proven: bool
     integrity: Integrity
@@ -101,21 +106,21 @@ def restore(replicas: Sequence[Replica], request: Request, tell: Observer, now_m
     raise errors[0]
 
 
-def _restore_from(chosen: Candidate, request: Request, tell: Observer, now_ms: int) -> Restored:
+def _restore_from(chosen: Candidate | CandidateV3, request: Request, tell: Observer, now_ms: int) -> Restored:
     try:
         return _attempt(chosen, request, tell, now_ms)
     except ObjectMissing as error:
         # Retention or compaction removed it after the listing; what replaces it is in a new one.
         tell(RestorePlannedAgain(str(request.output), chosen.replica.name, str(error)))
-        return _attempt(candidate(chosen.replica, request.target), request, tell, now_ms)
+        again = candidate(chosen.replica, request.target, str(request.output), tell)
+        return _attempt(again, request, tell, now_ms)
 
 
-def _attempt(chosen: Candidate, request: Request, tell: Observer, now_ms: int) -> Restored:
+def _attempt(chosen: Candidate | CandidateV3, request: Request, tell: Observer, now_ms: int) -> Restored:
     replica, plan = chosen.replica, chosen.plan
-    tell(RestoreStarted(str(request.output), replica.name, plan.max_txid, len(plan.steps), plan.size))
     record = _record(chosen) if request.state_directory else None
     with draft_for(request.output) as draft:
-        filled = fill(replica, plan, draft, request.parallelism)
+        filled = _fill(chosen, draft, request, tell)
         passing("restore.filled")
         mode, uid, gid = _ownership(chosen, request)
         draft.finish(mode, uid, gid)
@@ -123,12 +128,26 @@ def _attempt(chosen: Candidate, request: Request, tell: Observer, now_ms: int) -
         installed = install(draft, request.force, format_time(now_ms).replace(":", ""))
     if record and request.state_directory:
         save_restored_from(request.state_directory, record, uid, gid)
-    size = filled.header.commit * filled.header.page_size
-    return Restored(replica, plan, size, filled.proven, asked, installed)
+    return Restored(replica, plan, filled.size, filled.proven, asked, installed)
 
 
-def _record(chosen: Candidate) -> RestoredFrom | None:
-    """What `restored-from` will say; None when the root's head cannot be read, which need not stop a restore."""
+def _fill(chosen: Candidate | CandidateV3, draft: Draft, request: Request, tell: Observer) -> Filled | FilledV3:
+    """Carry out the plan, whichever format it is in."""
+    database, replica = str(request.output), chosen.replica
+    if isinstance(chosen, CandidateV3):
+        old = chosen.plan
+        tell(RestoreStartedV3(database, replica.name, old.generation, old.index, len(old.steps), old.size))
+        return fill_v3(replica, old, draft, request.parallelism, request.identities.get(replica.name, ()))
+    plan = chosen.plan
+    tell(RestoreStarted(database, replica.name, plan.max_txid, len(plan.steps), plan.size))
+    return fill(replica, plan, draft, request.parallelism)
+
+
+def _record(chosen: Candidate | CandidateV3) -> RestoredFrom | None:
+    """What `restored-from` will say; None for Litestream 0.3, which nobody continues, and when the root's head
+    cannot be read, which need not stop a restore."""
+    if isinstance(chosen, CandidateV3):
+        return None
     newest = max(chosen.objects, key=lambda stored: (stored.name.max_txid, -stored.name.level))
     with suppress(DamagedData, StoreError):
         head = Head(newest.name.max_txid, read_newest(chosen.replica, newest).file_checksum)
@@ -136,7 +155,7 @@ def _record(chosen: Candidate) -> RestoredFrom | None:
     return None
 
 
-def _ownership(chosen: Candidate, request: Request) -> tuple[int, int, int]:
+def _ownership(chosen: Candidate | CandidateV3, request: Request) -> tuple[int, int, int]:
     """Mode, uid and gid of the new file (-1: ours).
 
     First what was asked for, then what the file that is replaced has. Else the mode that the replica keeps of the
@@ -145,7 +164,7 @@ def _ownership(chosen: Candidate, request: Request) -> tuple[int, int, int]:
     asked, output = request.ownership, request.output
     old = output.stat() if output.exists() else None
     folder = output.parent.stat()
-    mode = next(each.mode for each in chosen.objects if each.name == chosen.plan.steps[-1].name)
+    mode = chosen.mode
     if mode is None:
         umask = os.umask(0o077)
         os.umask(umask)
@@ -160,7 +179,9 @@ def _ownership(chosen: Candidate, request: Request) -> tuple[int, int, int]:
     )
 
 
-def _ask_sqlite(draft: Draft, filled: Filled, request: Request, replica: Replica, tell: Observer) -> Integrity:
+def _ask_sqlite(
+    draft: Draft, filled: Filled | FilledV3, request: Request, replica: Replica, tell: Observer
+) -> Integrity:
     """Have SQLite judge the finished draft, if that is wanted; out: what was asked. Raises DamagedData."""
     wanted = request.integrity
     if wanted is Integrity.AUTO:

@@ -16,6 +16,26 @@ class RestoreStarted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class RestoreStartedV3(Event):
+    """A plan of Litestream 0.3 objects is being carried out: up to the end of this WAL index."""
+
+    replica: str
+    generation: str
+    index: int
+    objects: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class FormatChosen(Event):
+    """A replica holds LTX and Litestream 0.3; `v3`: the state comes from 0.3. `why` names the times that decided."""
+
+    replica: str
+    v3: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReplicaPassedOver(Event):
     """A replica could not give the database back; the next one is tried."""
 

@@ -47,6 +47,11 @@ class Filled:
     header: Header
     proven: bool
 
+    @property
+    def size(self) -> int:
+        """Bytes of the database."""
+        return self.header.commit * self.header.page_size
+
 
 @dataclass(frozen=True, slots=True)
 class _Work:

@@ -78,7 +78,7 @@ class ReplicaSpec:
 
     kind: the type ("file"). name: unique within a database. path: for "file" the absolute folder.
     sync_interval_s: at most one level-0 object per this many seconds while the database is busy. rules: how long and
-    how finely its history is kept.
+    how finely its history is kept. identities: of age, to read what Litestream 0.3 encrypted there; secrets.
     """
 
     kind: str
@@ -86,6 +86,7 @@ class ReplicaSpec:
     path: str
     sync_interval_s: float = 1.0
     rules: Rules = field(default_factory=Rules)
+    identities: tuple[str, ...] = field(default=(), repr=False)
 
 
 class Replica(Protocol):

@@ -3,11 +3,14 @@
 In: replicas, an output path, a target. Out: what was restored, and the events.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from litestreamd.jobs.events import Event
 from litestreamd.jobs.restore import Integrity, Ownership, Request, Restored, restore
-from litestreamd.plan.restore import Latest, Target
+from litestreamd.jobs.restore_choice import Wish
+from litestreamd.plan.restore import Latest
 from litestreamd.replica.port import Replica
 
 NOW_MS = 1_760_000_000_000
@@ -16,7 +19,7 @@ NOW_MS = 1_760_000_000_000
 def restored(
     replicas: Replica | list[Replica],
     output: Path,
-    target: Target | None = None,
+    target: Wish | None = None,
     *,
     force: bool = False,
     parallelism: int = 4,
@@ -24,6 +27,7 @@ def restored(
     ownership: Ownership | None = None,
     state_directory: Path | None = None,
     events: list[Event] | None = None,
+    identities: Sequence[str] = (),
 ) -> Restored:
     """Carry out one restore."""
     request = Request(
@@ -35,8 +39,10 @@ def restored(
         ownership=ownership or Ownership(),
         state_directory=state_directory,
     )
+    chosen = replicas if isinstance(replicas, list) else [replicas]
+    request = replace(request, identities={replica.name: identities for replica in chosen})
     told: list[Event] = [] if events is None else events
-    return restore(replicas if isinstance(replicas, list) else [replicas], request, told.append, NOW_MS)
+    return restore(chosen, request, told.append, NOW_MS)
 
 
 def left_in(folder: Path) -> set[str]:

@@ -225,7 +225,7 @@ def test_if_replica_exists_does_not_hide_an_older_litestream(call: Command, tmp_
     folder = tmp_path / "old/generations/0123456789abcdef/snapshots"
     folder.mkdir(parents=True)
     (folder / "00000000.snapshot.lz4").write_bytes(b"x")
-    assert call("-if-replica-exists", "-o", "out.db", f"file://{tmp_path}/old").code == FAILED
+    assert call("-if-replica-exists", "-o", "out.db", f"file://{tmp_path}/old").code == DAMAGED
 
 
 def test_an_empty_replica_that_we_remember_is_an_error(call: Command, tmp_path: Path) -> None:

@@ -80,10 +80,3 @@ def test_handmade(tmp_path: Path, name: str) -> None:
         restored(replica, out)
     assert isinstance(caught.value, NotAvailable if name == "gap" else DamagedData)
     assert not out.parent.exists() or not left_in(out.parent)
-
-
-@pytest.mark.parametrize("name", vectors.names("v3-"))
-def test_what_litestream_3_wrote_is_named(tmp_path: Path, name: str) -> None:
-    replica = FolderReplica(vectors.materialize(name, tmp_path / "replica"), "file")
-    with pytest.raises(NotAvailable, match=r"Litestream 0\.3"):
-        restored(replica, tmp_path / "out.db")
