@@ -21,6 +21,7 @@ COMMANDS = {
     "replicate": "copy databases to their replicas as they change",
     "restore": "bring a database back from a replica",
     "databases": "list the databases of a configuration",
+    "generations": "list what Litestream 0.3 left of a database on its replicas",
     "ltx": "list the LTX files of a database on its replicas",
     "version": "print the version",
 }

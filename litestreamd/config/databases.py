@@ -9,6 +9,7 @@ from pathlib import Path
 
 from litestreamd.basics.errors import UsageError
 from litestreamd.config import nodes
+from litestreamd.config.identities import identities
 from litestreamd.config.keys import Place
 from litestreamd.config.model import DatabaseSettings, JournalMode, RestoreSettings
 from litestreamd.config.nodes import Mark, Node, kind_of
@@ -39,7 +40,8 @@ class DatabaseReader:
         self._home = home
         self._journal_mode = top.choice("journal-mode", _JOURNAL_MODES, "wal")
         self._restore = _restore_settings(top.section("restore"), RestoreSettings())
-        self._replicas = ReplicaReader(reading, home, top.duration("sync-interval", 1.0, positive=True))
+        interval_s = top.duration("sync-interval", 1.0, positive=True)
+        self._replicas = ReplicaReader(reading, home, interval_s, identities(top, reading, ()))
 
     def read_all(self, top: Section) -> list[PlacedDatabase]:
         """Every entry that can be used."""

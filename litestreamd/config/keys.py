@@ -70,6 +70,7 @@ _HONOURED = (
     Key("path", _R, State.HONOURED, "the folder of a file replica"),
     Key("url", _R, State.HONOURED, "file:///FOLDER, instead of type and path"),
     Key("sync-interval", _RG, State.HONOURED, "at most one file per this time while the database is busy; default 1s"),
+    Key("age.identities", _RG, State.HONOURED, "keys of age, a list: what Litestream 0.3 encrypted can be restored"),
 )
 
 _NO_EFFECT = (
@@ -122,9 +123,6 @@ _REFUSED = (
     Key("retention", _R, State.REFUSED, "a key of Litestream 0.3; write snapshot: {retention: ...} for the database"),
     Key("snapshot-interval", _R, State.REFUSED, "a key of Litestream 0.3; write snapshot: {interval: ...}"),
     Key("retention-check-interval", _R, State.REFUSED, "a key of Litestream 0.3; remove it, nothing replaces it"),
-    Key(
-        "age.identities", _RG, State.REFUSED, "there is no encryption yet, and data must not go out in plain unnoticed"
-    ),
     Key(
         "age.recipients", _RG, State.REFUSED, "there is no encryption yet, and data must not go out in plain unnoticed"
     ),

@@ -5,11 +5,12 @@ place in the file; faults are noted, and a replica that has one is left out.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from litestreamd.basics.errors import UsageError
 from litestreamd.config import nodes
+from litestreamd.config.identities import identities
 from litestreamd.config.keys import Place
 from litestreamd.config.nodes import Mark, Node, Scalar, kind_of
 from litestreamd.config.places import absolute, check_type, file_root, url_scheme
@@ -31,12 +32,12 @@ class PlacedReplica:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaReader:
-    """Reads replica entries; `default_sync_interval_s` comes from the top of the file, `home` is the
-    environment for `~`."""
+    """Reads replica entries; the defaults come from the top of the file, `home` is the environment for `~`."""
 
     reading: Reading
     home: Mapping[str, str]
     default_sync_interval_s: float
+    default_identities: tuple[str, ...] = field(default=(), repr=False)
 
     def read(self, entry: Section) -> list[PlacedReplica]:
         """All replicas of a database entry."""
@@ -49,8 +50,9 @@ class ReplicaReader:
             name = self._name(section, taken)
             root = self._root(section)
             interval_s = section.duration("sync-interval", self.default_sync_interval_s, positive=True)
+            keys = identities(section, self.reading, self.default_identities)
             if root is not None and name is not None:
-                spec = ReplicaSpec("file", name, str(root), interval_s)
+                spec = ReplicaSpec("file", name, str(root), interval_s, identities=keys)
                 found.append(PlacedReplica(spec, section.place_of("url" if section.node("url") else "path")))
         return found
 

@@ -61,15 +61,22 @@ class Generation:
     @property
     def first_ns(self) -> int:
         """The time of its oldest object."""
-        return min(self._times())
+        return min(part.created_ns for part in self.parts)
 
     @property
     def last_ns(self) -> int:
         """The time of its newest object: how fresh it is."""
-        return max(self._times())
+        return max(part.created_ns for part in self.parts)
 
-    def _times(self) -> list[int]:
-        return [each.created_ns for each in self.snapshots] + [each.created_ns for each in self.segments]
+    @property
+    def parts(self) -> tuple[Snapshot | Segment, ...]:
+        """Everything in it."""
+        return (*self.snapshots, *self.segments)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all its objects, as stored."""
+        return sum(part.stored.size for part in self.parts)
 
 
 def generations(objects: Iterable[StoredV3]) -> list[Generation]:
