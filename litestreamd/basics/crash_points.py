@@ -27,6 +27,8 @@ NAMES = (
     "image.head-created",
     "image.half-way",
     "image.created",
+    "compact.created",
+    "expire.deleted",
     "join.epoch-opened",
     "folder.written",
     "folder.linked",

@@ -25,7 +25,7 @@ from litestreamd.plan.checkpoint import Limits
 from litestreamd.replica.build import build_replica
 from litestreamd.replica.writers import Writer
 
-WORKERS = 8
+WORKERS, LONG_WORKERS = 8, 8
 FINAL_LOOK_S = 0.5
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -50,6 +50,8 @@ class Supervisor:
         self._failure: BaseException | None = None
         self._watcher = Watcher(self._signal, self._watch_limited)
         self._scheduler = Scheduler(_workers(len(config.databases)), self._arm, self._crashed)
+        # Merges and full images take long: they must not keep a commit waiting.
+        self._long = Scheduler(_long_workers(config), lambda _: None, self._crashed)
         node_id = int.from_bytes(os.urandom(8), "big")
         self._replications = [self._replication(settings, node_id, take_over) for settings in config.databases]
 
@@ -62,18 +64,24 @@ class Supervisor:
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         self._watcher.start()
         self._scheduler.start()
+        self._long.start()
         for replication in self._replications:
             self._scheduler.add(replication)
             for line in replication.lines:
                 self._scheduler.add(line)
+            for history in replication.histories:
+                self._long.add(history)
         signal.sigwait(STOP_SIGNALS)
         deadline = time.monotonic() + self._config.shutdown_sync_timeout_s
         for replication in self._replications:
             for line in replication.lines:
                 line.deadline = deadline
+            for history in replication.histories:
+                history.hurry(deadline)
         if self._failure is None:
             LOGGER.info("stopping: final sync of %d databases", len(self._replications))
         self._scheduler.stop()
+        self._long.stop()
         self._watcher.stop()
         if self._failure is not None:
             raise self._failure
@@ -86,7 +94,7 @@ class Supervisor:
         return ExitCode.OK if all(outcomes) else ExitCode.LEFT_BEHIND
 
     def _replication(self, settings: DatabaseSettings, node_id: int, take_over: bool) -> Replication:
-        replicas = [build_replica(spec, settings.path) for spec in settings.replicas]
+        replicas = [(build_replica(spec, settings.path), spec.rules) for spec in settings.replicas]
         source = self._config.source
         return Replication(
             Settings(
@@ -108,6 +116,7 @@ class Supervisor:
 
     def _signal(self, task: object) -> None:
         self._scheduler.signal(task)
+        self._long.signal(task)
 
     def _arm(self, task: Task) -> None:
         if isinstance(task, Replication):
@@ -140,6 +149,7 @@ def _finish_one(replication: Replication, deadline: float) -> bool:
     try:
         while not replication.finish():
             pauses = [line.run(woken=True).after for line in replication.lines]
+            pauses += [history.run(woken=True).after for history in replication.histories if history.is_needed]
             refusals = {
                 (line.replica.name, str(line.error))
                 for line in replication.lines
@@ -172,6 +182,11 @@ def _writer(node_id: int, instance: str) -> Writer:
     except OSError:
         machine = ""
     return Writer(node_id, machine, socket.gethostname(), instance, time.time_ns() // 1_000_000, 0)
+
+
+def _long_workers(config: Config) -> int:
+    """A store that takes hours for an image holds up one of them."""
+    return min(LONG_WORKERS, sum(len(settings.replicas) for settings in config.databases))
 
 
 def _workers(databases: int) -> int:

@@ -98,15 +98,31 @@ class Spool:
         """The entry of one TXID, if it is (still) here."""
         return self._entries.get(txid)
 
-    def ltx(self, txid: int) -> Iterator[bytes]:
-        """The LTX file of an entry, in portions."""
-        rest = self._entries[txid].size
-        with self._opened(txid) as file:
+    def ltx(self, entry: SpoolEntry) -> Iterator[bytes]:
+        """The LTX file of an entry that not every replica has, in portions."""
+        chunks = self.opened(entry)
+        if chunks is None:
+            path = self._path(entry.txid)
+            raise DamagedData(f"{path} is gone, and not every replica has it: its disk loses data.")
+        return chunks
+
+    def opened(self, entry: SpoolEntry) -> Iterator[bytes] | None:
+        """The LTX file of an entry, open from now on; None when it has left the spool."""
+        path = self._path(entry.txid)
+        with state_disk(path, "opened"):
+            try:
+                file = path.open("rb")
+            except FileNotFoundError:
+                return None
+        return self._portions(file, path, entry.size)
+
+    def _portions(self, file: BinaryIO, path: Path, rest: int) -> Iterator[bytes]:
+        with file:
             while rest:
-                with state_disk(self._path(txid), "read"):
+                with state_disk(path, "read"):
                     portion = file.read(min(PORTION, rest))
                 if not portion:
-                    raise DamagedData(f"{self._path(txid)} became shorter: its disk loses data.")
+                    raise DamagedData(f"{path} became shorter: its disk loses data.")
                 rest -= len(portion)
                 yield portion
 
@@ -126,14 +142,6 @@ class Spool:
     def bytes(self) -> int:
         """Bytes stored."""
         return sum(entry.stored for entry in self.entries())
-
-    def _opened(self, txid: int) -> BinaryIO:
-        path = self._path(txid)
-        with state_disk(path, "opened"):
-            try:
-                return path.open("rb")
-            except FileNotFoundError:
-                raise DamagedData(f"{path} is gone, and not every replica has it: its disk loses data.") from None
 
     def _path(self, txid: int) -> Path:
         return self._folder / (format_txid(txid) + _SUFFIX)

@@ -53,6 +53,9 @@ def placed(line: Line, state: CapturedState, why: str, take_over: bool) -> Admis
         return Admission(head, "the page size changed", ahead=False, why=why, through=head)
     missing = state.head.txid - head - len(entries)
     image = f"{missing} TXIDs between the replica and us are in no spool any more" if missing else None
+    if newest.stored.name.level and state.spool.get(head) is not None:
+        # A merged backlog or an image has come, but not the level-0 file that a Litestream needs to go on after it.
+        return Admission(head - 1, image, ahead=False, why=why)
     return Admission(head, image, ahead=False, why=why)
 
 

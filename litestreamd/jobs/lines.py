@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from litestreamd.basics.clock import Clock
@@ -20,13 +21,19 @@ from litestreamd.database.restored_from import load_restored_from
 from litestreamd.jobs.admit import Admission, Proofs, admit, placed
 from litestreamd.jobs.begin import adopt_root, begin, head_in_wal
 from litestreamd.jobs.events import Joined, Observer
+from litestreamd.jobs.history import History
 from litestreamd.jobs.image import PreparedImage
+from litestreamd.jobs.retention_stop import RetentionStop
 from litestreamd.jobs.ship import Line, Stage
+from litestreamd.jobs.surroundings import Surroundings
+from litestreamd.ltx.names import ObjectName
+from litestreamd.plan.rules import Rules
 from litestreamd.replica.port import Replica
 from litestreamd.replica.root import read_newest
 from litestreamd.replica.writers import Writer
 
 SETTLE_ENTRIES = 64
+KEPT_FOR_MERGES = 64 << 20
 
 
 class Lines:
@@ -35,7 +42,7 @@ class Lines:
     def __init__(
         self,
         capture: Capture,
-        replicas: list[Replica],
+        replicas: list[tuple[Replica, Rules]],
         state: Path,
         writer: Writer,
         take_over: bool,
@@ -52,9 +59,16 @@ class Lines:
         self._clock = clock
         self._observe = observe
         self._signal = signal
-        self.each = [
-            Line(self._name, replica, capture.state.spool, state / "replicas", observe, news) for replica in replicas
-        ]
+        stop = RetentionStop(self._name, state / "retention-stopped.json", observe)
+        around = Surroundings(self._name, capture.state.spool, clock, observe, news, stop)
+        self.each: list[Line] = []
+        self.histories: list[History] = []
+        for replica, rules in replicas:
+            line = Line(self._name, replica, capture.state.spool, state / "replicas", observe, news)
+            history = History(line, rules, around)
+            line.wake, line.moved = partial(signal, line), partial(signal, history)
+            self.each.append(line)
+            self.histories.append(history)
 
     def begin(self) -> bool:
         """The very first start: what the replicas hold decides. False while none of them has answered."""
@@ -99,16 +113,16 @@ class Lines:
             self._signal(line)
 
     def give_images(self, told: Callable[[list[Taken]], None]) -> None:
-        """Prepare what lines wait for; what was captured on the way is `told`."""
-        for line in self.each:
-            if line.awaits_image and line.stage is Stage.ADMITTED:
-                line.give_image(self._prepare(told))
-                self._signal(line)
+        """Prepare what histories wait for; what was captured on the way is `told`."""
+        for history in self.histories:
+            if history.images.awaited and history.line.stage is Stage.ADMITTED:
+                history.images.give(self._prepare(history, told))
+                self._signal(history)
 
     def withdraw_images(self) -> None:
         """Before the database is let go."""
-        for line in self.each:
-            line.withdraw_image()
+        for history in self.histories:
+            history.images.withdraw()
 
     def need_images(self, reason: str, through: int) -> None:
         """None of them can be continued page by page beyond a TXID."""
@@ -127,7 +141,7 @@ class Lines:
     def settle(self) -> None:
         """Let spool entries go that every replica has, once page hashes and cursors are durable beyond them."""
         state = self._capture.state
-        through = min(line.cursor if line.complete(line.cursor) else 0 for line in self.each)
+        through = self._released()
         first = next(iter(state.spool.entries()), None)
         if first is None or first.txid > through:
             # Nothing may go; but a crash should not have to bring too many entries forward.
@@ -141,8 +155,18 @@ class Lines:
         state.spool.trim(min(through, state.settled_txid))
         passing("settle.spool-trimmed")
 
+    def _released(self) -> int:
+        """Up to which TXID every replica has the spool's entries; not beyond what is still to be merged, as long as
+        that is little: what lies here need not be fetched back."""
+        through = min(line.cursor if line.complete(line.cursor) else 0 for line in self.each)
+        if self._capture.state.spool.bytes() > KEPT_FOR_MERGES:
+            return through
+        return min([through, *(history.merged_through for history in self.histories)])
+
     def close(self) -> list[tuple[Line, LitestreamdError]]:
         """Tell the replicas that we stopped cleanly. Out: those that could not be told, and why."""
+        for history in self.histories:
+            history.close()
         failures = []
         for line in self.each:
             try:
@@ -178,22 +202,30 @@ class Lines:
         self._observe(Joined(self._name, line.replica.name, admission.cursor, admission.why))
 
     def _hand_out(self, image: PreparedImage) -> None:
-        """The image of the first start goes to the first line that needs one; others get later ones."""
-        receiver = next((line for line in self.each if line.stage is Stage.ADMITTED and line.needs_image), None)
+        """The image of the first start goes to the first replica that needs one; others get later ones."""
+        receiver = next((history for history in self.histories if history.is_needed), None)
         if receiver is None:
             image.close()
         else:
-            receiver.give_image(image)
+            receiver.images.give(image)
             self._signal(receiver)
 
-    def _prepare(self, told: Callable[[list[Taken]], None]) -> PreparedImage:
-        """Pin a snapshot and bring the head to exactly that; make sure the spool has its level-0 file."""
+    def _has_level_0(self, line: Line) -> bool:
+        """Whether the head's level-0 file is in the spool, or on a replica that needs no image to go on from there."""
+        txid = self._capture.head.txid
+        if self._capture.state.spool.get(txid) is not None:
+            return True
+        return line.needs_image is None and line.owned.get(ObjectName(0, txid, txid)) is not None
+
+    def _prepare(self, history: History, told: Callable[[list[Taken]], None]) -> PreparedImage:
+        """Pin a snapshot and bring the head to exactly that; make sure that the replica has, or gets from the spool,
+        its level-0 file."""
         capture, live = self._capture, self._capture.live
         pin = Pin(live.path, 1.0)
         try:
             header, now_ms = live.header(), self._clock.now_ms()
             told(capture.take(header, now_ms))
-            if capture.state.spool.get(capture.head.txid) is None:
+            if history.images.new_txid or not self._has_level_0(history.line):
                 told([capture.stamp(header, now_ms)])
             return PreparedImage(capture.head, capture.head.txid, pin, Image(live, header))
         except BaseException:

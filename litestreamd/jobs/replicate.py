@@ -31,12 +31,14 @@ from litestreamd.jobs.events import (
     ValveOpened,
     WalModeSwitched,
 )
+from litestreamd.jobs.history import History
 from litestreamd.jobs.lines import SETTLE_ENTRIES, Lines
 from litestreamd.jobs.pace import SLOW_LOOK_S, Backoff, Next, Pace
 from litestreamd.jobs.settings import Settings
 from litestreamd.jobs.ship import Line
 from litestreamd.jobs.upkeep import Replaced, Upkeep
 from litestreamd.plan.position import Still, next_step
+from litestreamd.plan.rules import Rules
 from litestreamd.replica.port import Replica
 from litestreamd.wal.frames import frame_size
 from litestreamd.wal.index import IndexHeader
@@ -48,13 +50,13 @@ VALVE_BYTES = 1 << 30
 
 
 class Replication:
-    """One database. `lines` are its replicas' tasks; `signal(task)` asks for a task to run soon. `refused` is set while
-    another daemon has the database."""
+    """One database. `lines` and `histories` are its replicas' tasks; `signal(task)` asks for a task to run soon.
+    `refused` is set while another daemon has the database."""
 
     def __init__(
         self,
         settings: Settings,
-        replicas: list[Replica],
+        replicas: list[tuple[Replica, Rules]],
         clock: Clock,
         observe: Observer,
         signal: Callable[[object], None],
@@ -84,6 +86,11 @@ class Replication:
     def lines(self) -> list[Line]:
         """The tasks that ship to the replicas."""
         return self._lines.each
+
+    @property
+    def histories(self) -> list[History]:
+        """The tasks that keep the replicas' histories: they may take long."""
+        return self._lines.histories
 
     @property
     def watched(self) -> tuple[Path, Path]:

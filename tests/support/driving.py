@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from litestreamd.jobs.events import Captured, Closed, Event, Problem
+from litestreamd.jobs.history import History
 from litestreamd.jobs.pace import Next
 from litestreamd.jobs.replicate import Replication
 from litestreamd.jobs.settings import Settings
@@ -17,6 +18,7 @@ from litestreamd.jobs.ship import Line
 from litestreamd.ltx.names import SNAPSHOT_LEVEL
 from litestreamd.plan.checkpoint import Limits
 from litestreamd.plan.restore import AtTxid, Latest, plan_restore
+from litestreamd.plan.rules import Rules
 from litestreamd.replica.folder import FolderReplica
 from litestreamd.replica.port import Replica
 from litestreamd.replica.writers import Writer
@@ -26,6 +28,8 @@ from tests.support.ltx_reading import decode
 
 NEVER = Limits(min_pages=1 << 30, truncate_pages=0, interval_s=0)
 DEFAULT = Limits(min_pages=1000, truncate_pages=121359, interval_s=60)
+RULES = Rules(levels_s=(), enabled=False, snapshot_interval_s=1e9)
+"""Nothing but level 0 and the images that it needs."""
 E = TypeVar("E", bound=Event)
 
 
@@ -47,7 +51,7 @@ class Time:
 class Turn:
     """A task and when it wants to run: `due` in the drive's time (None: only when signalled)."""
 
-    task: Replication | Line
+    task: Replication | Line | History
     due: float | None = 0.0
     signalled: bool = False
     deaf: bool = False
@@ -63,14 +67,17 @@ class Drive:
         self.path, self.roots, self.time = path, roots, time or Time()
         self.events: list[Event] = []
         state = settings.pop("state", path.with_name(path.name + "-state"))
+        rules = settings.pop("rules", RULES)
         replicas: list[Replica] = settings.pop("replicas", [FolderReplica(root, root.name) for root in roots])
+        each_rules: list[Rules] = rules if isinstance(rules, list) else [rules] * len(replicas)
         writer = Writer(Drive.node, "machine", "host", "instance", self.time.now_ms(), 0)
         chosen = {"limits": NEVER, **settings}
         self.replication = Replication(
             Settings(database=path, state=state, writer=writer, **chosen),
-            replicas, self.time, self.events.append, self._signal,
+            list(zip(replicas, each_rules, strict=True)), self.time, self.events.append, self._signal,
         )  # fmt: skip
-        self.turns = {id(task): Turn(task) for task in (self.replication, *self.replication.lines)}
+        tasks = (self.replication, *self.replication.lines, *self.replication.histories)
+        self.turns = {id(task): Turn(task) for task in tasks}
 
     # Time
 
@@ -120,13 +127,16 @@ class Drive:
                 break
             for line in self.replication.lines:
                 line.run(woken=True)
+            for history in self.replication.histories:
+                if history.is_needed:
+                    history.run(woken=True)
         return self.replication.close()
 
     def die(self) -> None:
         """Let everything go without a word, as a kill does (there is no polite way to ask for it)."""
         live = self.replication._live
-        for line in self.replication.lines:
-            line._drop_image()
+        for history in self.replication.histories:
+            history.close()
         self.replication._state.rest()
         live.close()
 
@@ -170,14 +180,14 @@ def image_of(root: Path, txid: int | None = None) -> bytes:
     """The database that a replica holds, newest or at a TXID; every proof on the way is looked at."""
     replica = FolderReplica(root, "reader")
     plan = plan_restore(tuple(replica.list()), Latest() if txid is None else AtTxid(txid))
-    image, page_size, after = bytearray(), 0, None
+    image, page_size, after, reached = bytearray(), 0, None, 0
     for step in plan.steps:
         file = decode(b"".join(replica.open(step.name)))
         header = file.header
         assert header.page_size == page_size or step.name.level == SNAPSHOT_LEVEL, "the page size changed in between"
-        if step.name.level != SNAPSHOT_LEVEL and header.proof and after is not None:
+        if header.proof and after is not None and header.min_txid == reached + 1:
             assert header.proof.before == after, f"{step.name} does not follow what is before it"
-        page_size, after = header.page_size, header.proof.after if header.proof else None
+        page_size, reached, after = header.page_size, header.max_txid, header.proof.after if header.proof else None
         del image[header.commit * page_size :]
         image.extend(bytes(header.commit * page_size - len(image)))
         for pgno, page in file.pages:

@@ -258,7 +258,9 @@ class Engine:
         return self.keeper.refresh(self.tick())
 
     def ltx(self, txid: int) -> bytes:
-        return b"".join(self.state.spool.ltx(txid))
+        entry = self.state.spool.get(txid)
+        assert entry is not None
+        return b"".join(self.state.spool.ltx(entry))
 
     def follower(self, app: App) -> Follower:
         """One that starts with what the application sees now; the engine must have captured all of it."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from litestreamd.jobs import ship
+from litestreamd.jobs import owned_root
 from tests.support.driving import Drive, image_of, names
 from tests.support.live import App, create, insert
 
@@ -111,7 +111,7 @@ def test_a_writer_looks_at_its_epoch_from_time_to_time(twins: Twins, monkeypatch
     write(clone, twins.apps[1])
     for newest in twins.root.glob(f"ltx/0/{5:016x}*"):
         newest.unlink()
-    monkeypatch.setattr(ship, "EPOCH_CHECK_S", -1.0)
+    monkeypatch.setattr(owned_root, "EPOCH_CHECK_S", -1.0)
     write(twins.original, twins.apps[0])
     assert "taken over" in twins.original.problems[0]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from litestreamd.jobs import ship
+from litestreamd.jobs import owned_root
 from litestreamd.jobs.events import ImageStarted, Joined, Recovered
 from tests.support import folder_listing
 from tests.support.driving import Drive, image_of, names
@@ -144,7 +144,7 @@ def test_a_root_that_was_wiped_is_not_filled_again_in_silence(
     path: Path, app: App, one: Path, two: Path, running: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An empty folder where our history should be is a wrong or broken disk until the operator says otherwise."""
-    monkeypatch.setattr(ship, "EPOCH_CHECK_S", -1.0)  # as if the last look were long ago
+    monkeypatch.setattr(owned_root, "EPOCH_CHECK_S", -1.0)  # as if the last look were long ago
     drive = Drive(path, one, two).settle()
     write(drive, app, 2)
     drive.elapse(10)

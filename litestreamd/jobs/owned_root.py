@@ -1,0 +1,145 @@
+"""A root that is ours to write: what it holds as far as we know, and every create and delete of ours.
+
+In: a replica, the listing it began with, who we are. Out: objects created once, deleted, and a manifest that spares
+every further listing. Promise: nothing is created or deleted by a writer that is not the highest epoch, as far as a
+look every EPOCH_CHECK_S can tell; the manifest changes only after the store has done what it was asked to.
+Used by two threads: the line's (level 0) and the history's (everything above).
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from litestreamd.basics.checksum import digest
+from litestreamd.basics.crash_points import passing
+from litestreamd.basics.errors import ConflictError, LitestreamdError
+from litestreamd.ltx.header import Header
+from litestreamd.ltx.names import ObjectName
+from litestreamd.plan.restore import Stored
+from litestreamd.replica.port import Created, Replica, StoredObject
+from litestreamd.replica.root import read_newest
+from litestreamd.replica.writers import Writer, check_still_highest, close_epoch, open_epoch
+
+EPOCH_CHECK_S = 150.0
+"""Half of Litestream's level-0 retention: after this long without a look others may have written and deleted, so that
+"create only" alone does not tell; and a root that was emptied or exchanged under us takes every new file."""
+
+
+class OwnedRoot:
+    """Held from an admission until `let_go`."""
+
+    def __init__(self, replica: Replica) -> None:
+        self.replica = replica
+        self.epoch: int | None = None
+        self._writer: Writer | None = None
+        self._objects: dict[ObjectName, StoredObject] = {}
+        self._turn = threading.Lock()
+        self._looked_at = float("-inf")
+
+    def hold(self, objects: Iterable[StoredObject], writer: Writer) -> None:
+        """The root was listed and is ours."""
+        with self._turn:
+            self._objects = {stored.name: stored for stored in objects}
+            self._writer = writer
+
+    def let_go(self) -> None:
+        """Whose it is has to be decided anew."""
+        with self._turn:
+            self.epoch = None
+
+    @property
+    def objects(self) -> tuple[StoredObject, ...]:
+        """What it holds, ascending by level and TXIDs."""
+        with self._turn:
+            return tuple(sorted(self._objects.values(), key=lambda stored: stored.name))
+
+    def get(self, name: ObjectName) -> StoredObject | None:
+        """One object of the manifest."""
+        return self._objects.get(name)
+
+    def claim(self) -> None:
+        """Open our writer epoch once; look at it again from time to time. Raises ConflictError, errors of the port."""
+        with self._turn:
+            assert self._writer is not None
+            if self.epoch is None:
+                self.epoch = open_epoch(self.replica, self._writer)
+                passing("join.epoch-opened")
+            elif time.monotonic() - self._looked_at > EPOCH_CHECK_S:
+                check_still_highest(self.replica, self.epoch)
+            else:
+                return
+            self._looked_at = time.monotonic()
+
+    def create(self, name: ObjectName, body: Callable[[], Iterator[bytes]], timestamp_ms: int) -> Created:
+        """Create an object; what EXISTS already has to be accepted by the caller. Errors of the port and of `body`;
+        ConflictError when another writer has taken over."""
+        self.claim()
+        size = 0
+
+        def counted() -> Iterator[bytes]:
+            nonlocal size
+            for chunk in body():
+                size += len(chunk)
+                yield chunk
+
+        try:
+            created = self.replica.create(name, counted(), timestamp_ms)
+        except LitestreamdError:
+            # Whoever took over may be the reason: do not come back without having looked.
+            self._looked_at = float("-inf")
+            raise
+        if created is Created.EXISTS:
+            assert self.epoch is not None
+            check_still_highest(self.replica, self.epoch)
+        else:
+            self._note(StoredObject(name, size, timestamp_ms))
+        return created
+
+    def accept_same_bytes(self, name: ObjectName, ours: Iterable[bytes]) -> None:
+        """An object that exists is our own retry when its bytes are the same. Raises ConflictError."""
+        stored = self._listed(name)
+        if stored is None or digest(self.replica.open(name)) != digest(ours):
+            raise ConflictError(self._second_writer(name))
+        self._note(stored)
+
+    def accept_same_state(self, name: ObjectName, header: Header) -> None:
+        """An object of level 1 to 9 that exists is ours when it leads to the same state. Raises ConflictError."""
+        stored = self._listed(name)
+        if stored is not None:
+            theirs = read_newest(self.replica, stored).header
+            if (theirs.commit, theirs.proof) == (header.commit, header.proof):
+                self._note(stored)
+                return
+        raise ConflictError(self._second_writer(name))
+
+    def delete(self, doomed: Sequence[Stored]) -> None:
+        """Delete objects. ConflictError when another writer has taken over, errors of the port."""
+        self.claim()
+        self.replica.delete([stored.name for stored in doomed])
+        self.forget([stored.name for stored in doomed])
+
+    def forget(self, names: Iterable[ObjectName]) -> None:
+        """Objects that are gone, or must not be counted on."""
+        with self._turn:
+            for name in names:
+                self._objects.pop(name, None)
+
+    def close(self) -> None:
+        """Say that we have stopped cleanly. Errors of the port; ConflictError when what we wrote is not on the replica
+        any more, or not the newest there."""
+        if self.epoch is not None:
+            check_still_highest(self.replica, self.epoch)
+            close_epoch(self.replica, self.epoch)
+
+    def _note(self, stored: StoredObject) -> None:
+        with self._turn:
+            self._objects[stored.name] = stored
+
+    def _listed(self, name: ObjectName) -> StoredObject | None:
+        return next((stored for stored in self.replica.list(name.level) if stored.name == name), None)
+
+    def _second_writer(self, name: ObjectName) -> str:
+        return (
+            f"{self.replica.description}: {name} exists with other contents than ours: a second writer is at work on"
+            " this replica. Nothing more is written to it; stop one of the two, or give each a path of its own."
+        )
