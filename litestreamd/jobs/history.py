@@ -28,7 +28,7 @@ from litestreamd.plan.rules import Rules
 from litestreamd.plan.snapshots import next_snapshot_ms, snapshot_due
 
 RETRY_FIRST_S, RETRY_LONGEST_S, REFUSED_RETRY_S = 1.0, 300.0, 60.0
-BUSY_S, LONGEST_REST_S = 0.5, 3600.0
+BUSY_S, AWAITED_S, LONGEST_REST_S = 0.5, 60.0, 3600.0
 
 
 class History:
@@ -54,11 +54,14 @@ class History:
         """Spool entries up to this TXID are of no more use to a merge."""
         if not self._rules.levels_s or self.line.stage is not Stage.ADMITTED:
             return self.line.cursor
-        return max((stored.name.max_txid for stored in self._owned.objects if stored.name.level), default=0)
+        return self._owned.merged_through
 
     def hurry(self, deadline: float) -> None:
         """The process wants to end: only what the replica cannot do without is still done, until the deadline."""
         self.images.deadline, self._ending = deadline, True
+        if not self.is_needed:
+            self.images.awaited = False
+            self.images.withdraw()
 
     @property
     def is_needed(self) -> bool:
@@ -81,6 +84,8 @@ class History:
 
     def _failed(self, error: LitestreamdError) -> Next:
         self.images.drop()
+        if self._ending and not self.is_needed:
+            return Next(None)
         seconds = self._backoff.failed() if error.retry else REFUSED_RETRY_S
         name = self._owned.replica.name
         told = Problem(self._around.database, name, str(error), type(error).__name__, seconds)
@@ -170,7 +175,7 @@ class History:
         image = self.images.image
         if image is None:
             self.images.ask(reason, new_txid=True)
-            return Next(None)
+            return Next(AWAITED_S)
         if not self.line.ready_for(image.first):
             return Next(BUSY_S)
         self.images.send(image)
@@ -181,7 +186,7 @@ class History:
         image = self.images.image
         if image is None:
             self.images.ask("a snapshot is due")
-            return Next(None)
+            return Next(AWAITED_S)
         if not self.line.ready_for(image.first):
             return Next(BUSY_S)
         self.images.send(image)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from litestreamd.basics.checksum import digest
 from litestreamd.basics.crash_points import passing
-from litestreamd.basics.errors import ConflictError, LitestreamdError
+from litestreamd.basics.errors import ConflictError, EnvironmentFault, LitestreamdError
 from litestreamd.ltx.header import Header
 from litestreamd.ltx.names import ObjectName
 from litestreamd.plan.restore import Stored
@@ -26,11 +26,12 @@ EPOCH_CHECK_S = 150.0
 
 
 class OwnedRoot:
-    """Held from an admission until `let_go`."""
+    """Held from an admission until `let_go`. `merged_through`: the highest TXID above level 0."""
 
     def __init__(self, replica: Replica) -> None:
         self.replica = replica
         self.epoch: int | None = None
+        self.merged_through = 0
         self._writer: Writer | None = None
         self._objects: dict[ObjectName, StoredObject] = {}
         self._turn = threading.Lock()
@@ -40,12 +41,13 @@ class OwnedRoot:
         """The root was listed and is ours."""
         with self._turn:
             self._objects = {stored.name: stored for stored in objects}
+            self.merged_through = _merged_through(self._objects)
             self._writer = writer
 
     def let_go(self) -> None:
-        """Whose it is has to be decided anew."""
+        """Whose it is has to be decided anew: until then nothing is created or deleted."""
         with self._turn:
-            self.epoch = None
+            self.epoch = self._writer = None
 
     @property
     def objects(self) -> tuple[StoredObject, ...]:
@@ -60,7 +62,8 @@ class OwnedRoot:
     def claim(self) -> None:
         """Open our writer epoch once; look at it again from time to time. Raises ConflictError, errors of the port."""
         with self._turn:
-            assert self._writer is not None
+            if self._writer is None:
+                raise EnvironmentFault(f"{self.replica.description}: whose it is has to be decided first.")
             if self.epoch is None:
                 self.epoch = open_epoch(self.replica, self._writer)
                 passing("join.epoch-opened")
@@ -123,6 +126,7 @@ class OwnedRoot:
         with self._turn:
             for name in names:
                 self._objects.pop(name, None)
+            self.merged_through = _merged_through(self._objects)
 
     def close(self) -> None:
         """Say that we have stopped cleanly. Errors of the port; ConflictError when what we wrote is not on the replica
@@ -134,6 +138,8 @@ class OwnedRoot:
     def _note(self, stored: StoredObject) -> None:
         with self._turn:
             self._objects[stored.name] = stored
+            if stored.name.level:
+                self.merged_through = max(self.merged_through, stored.name.max_txid)
 
     def _listed(self, name: ObjectName) -> StoredObject | None:
         return next((stored for stored in self.replica.list(name.level) if stored.name == name), None)
@@ -143,3 +149,7 @@ class OwnedRoot:
             f"{self.replica.description}: {name} exists with other contents than ours: a second writer is at work on"
             " this replica. Nothing more is written to it; stop one of the two, or give each a path of its own."
         )
+
+
+def _merged_through(names: Iterable[ObjectName]) -> int:
+    return max((name.max_txid for name in names if name.level), default=0)
