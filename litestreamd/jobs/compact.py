@@ -26,10 +26,13 @@ from litestreamd.ltx.header import Header
 from litestreamd.ltx.merge import merge, merged_header
 from litestreamd.ltx.names import ObjectName
 from litestreamd.ltx.pages import BATCH_BYTES, batch_pages
+from litestreamd.replica.port import CHUNK
 
 BUDGET = 48 << 20
+"""Bytes in memory, whatever the number of inputs up to 128. Each has a sixth of its part in pages that are decoded
+ahead (up to half as many again), and the rest in the chunks that their blocks are views of."""
+
 _OPENED_AT_ONCE = 8
-_WHOLE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class Compaction:
 
     def __init__(self, inputs: Sequence[Input]) -> None:
         self._inputs = inputs
-        self._batch_bytes = min(BATCH_BYTES, BUDGET // 4 // len(inputs))
+        self._ahead_bytes = min(BATCH_BYTES, BUDGET // 6 // len(inputs))
         self._opened: list[_Opened] | None = self._open()
         self.header = self._merged(self._opened)
 
@@ -74,8 +77,10 @@ class Compaction:
         with _naming(*self._inputs):
             encoder, rolled = Encoder(self.header, pieces.append), FLAG
             before = [0, *(each.header.commit for each in opened)]
+            together = batch_pages(self.header.page_size)
+            ahead = batch_pages(self.header.page_size, self._ahead_bytes)
             batches = [each.pages(commit) for each, commit in zip(opened, before, strict=False)]
-            for pages in merge(batches, self.header.commit, batch_pages(self.header.page_size, self._batch_bytes)):
+            for pages in merge(batches, self.header.commit, ahead, together):
                 if self._proves_database:
                     for number, image in zip(pages.numbers, pages.images, strict=True):
                         rolled ^= page_checksum(number, image)
@@ -95,7 +100,7 @@ class Compaction:
     def _open(self) -> "list[_Opened]":
         """All headers; a remote store is asked for several objects at once."""
         with worker_pool(min(len(self._inputs), _OPENED_AT_ONCE)) as pool:
-            return list(done_ahead(pool, lambda each: _Opened(each, self._batch_bytes), self._inputs, _OPENED_AT_ONCE))
+            return list(done_ahead(pool, lambda each: _Opened(each, self._ahead_bytes), self._inputs, _OPENED_AT_ONCE))
 
     def _merged(self, opened: "Sequence[_Opened]") -> Header:
         for older, newer in pairwise(opened):
@@ -113,10 +118,10 @@ class Compaction:
 class _Opened:
     """An input whose header has been read, and whose pages can be once."""
 
-    def __init__(self, source: Input, batch_bytes: int) -> None:
+    def __init__(self, source: Input, ahead_bytes: int) -> None:
         self.source = source
         with _naming(source):
-            self._events = read_pages(_checked(source), batch_bytes)
+            self._events = read_pages(_checked(source), ahead_bytes)
             header = next(self._events)
             assert isinstance(header, Header)
             if (header.min_txid, header.max_txid) != (source.name.min_txid, source.name.max_txid):
@@ -148,7 +153,7 @@ def _checked(source: Input) -> Iterator[bytes]:
     """The bytes of an input; a small one in one piece, so that nothing stays open."""
     rest = source.size
     chunks: Iterable[bytes] = source.open()
-    if source.size <= _WHOLE:
+    if source.size <= CHUNK:
         chunks = _gathered(chunks, source.size)
     for chunk in chunks:
         rest -= len(chunk)
@@ -160,12 +165,13 @@ def _checked(source: Input) -> Iterator[bytes]:
 
 
 def _gathered(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
-    gathered = bytearray()
+    gathered, rest = [], size
     for chunk in chunks:
-        gathered += chunk
-        if len(gathered) > size:
+        gathered.append(chunk)
+        rest -= len(chunk)
+        if rest < 0:
             break
-    yield bytes(gathered)
+    yield b"".join(gathered)
 
 
 @contextmanager

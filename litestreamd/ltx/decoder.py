@@ -2,17 +2,18 @@
 
 In: the file's bytes in any portions. Out: `Header`, then `Pages`, then `Trailer`. Promised: on bad bytes an LtxError
 and nothing else, whatever the bytes; the file is proven (checksum, index, order, completeness) only when `close`
-has returned; memory is the bytes fed, a batch of pages, and the page index.
+has returned; memory is the bytes fed and a batch of pages.
 Order of a file and of the checks: LTX file format, "overall" to "trailer".
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 from litestreamd.basics.checksum import FLAG, Buffer, crc64, page_checksum
 from litestreamd.ltx.errors import ChecksumMismatch, Malformed, Truncated
 from litestreamd.ltx.header import HEADER_SIZE, Header, decode_header
-from litestreamd.ltx.index import IndexLog
+from litestreamd.ltx.index import IndexProof
 from litestreamd.ltx.inlet import Inlet
 from litestreamd.ltx.order import PageOrder
 from litestreamd.ltx.pages import BATCH_BYTES, END_OF_PAGES, batch_pages, checksum_pages
@@ -43,7 +44,19 @@ Event = Header | Pages | Trailer
 class Decoder:
     """One file being read. After an error it is of no further use, and `close` raises too."""
 
-    __slots__ = ("_batch", "_crc", "_expected", "_header", "_index", "_inlet", "_needed", "_order", "_rolling", "_step")
+    __slots__ = (
+        "_batch",
+        "_crc",
+        "_expected",
+        "_header",
+        "_index",
+        "_inlet",
+        "_needed",
+        "_order",
+        "_rolling",
+        "_seen",
+        "_step",
+    )
 
     _header: Header
     _order: PageOrder
@@ -55,8 +68,9 @@ class Decoder:
         self._needed = HEADER_SIZE
         self._step: Callable[[Decoder, memoryview], Iterator[Event]] = Decoder._read_header
         self._crc = 0
-        self._index = IndexLog()
-        self._expected = memoryview(b"")
+        self._index = IndexProof()
+        self._expected = b""
+        self._seen = sha256()
         self._rolling = FLAG
 
     def feed(self, data: Buffer) -> list[Event]:
@@ -93,7 +107,7 @@ class Decoder:
         if view[: len(END_OF_PAGES)] == END_OF_PAGES:
             self._consume(view[: len(END_OF_PAGES)])
             self._order.finish()
-            self._expected = memoryview(self._index.encode())
+            self._expected = self._index.end()
             self._needed, self._step = 1, Decoder._read_index
             return
         run = scan(view, self._header.page_size, batch_pages(self._header.page_size, self._batch))
@@ -116,12 +130,13 @@ class Decoder:
         return Pages(run.numbers, images, run.blocks())
 
     def _read_index(self, view: memoryview) -> Iterator[Event]:
-        seen = view[: len(self._expected)]
-        if seen != self._expected[: len(seen)]:
-            raise Malformed("the page index does not agree with the pages in the file")
+        seen = view[: self._index.size]
+        self._seen.update(seen)
         self._consume(seen)
-        self._expected = self._expected[len(seen) :]
-        if not self._expected:
+        self._index.size -= len(seen)
+        if not self._index.size:
+            if self._seen.digest() != self._expected:
+                raise Malformed("the page index does not agree with the pages in the file")
             self._needed, self._step = TRAILER_SIZE, Decoder._read_trailer
         yield from ()
 

@@ -17,17 +17,15 @@ from litestreamd.ltx.errors import ChecksumMismatch, Malformed
 from litestreamd.ltx.header import Header, Proof
 from litestreamd.ltx.window import Stored, Window
 
-TOGETHER = 256
-"""Pages in one batch of the result, at most."""
-
 _NO_PAGE = 1 << 32
 
 
-def merge(inputs: Sequence[Iterable[Pages]], commit: int, ahead: int = TOGETHER) -> Iterator[Pages]:
+def merge(inputs: Sequence[Iterable[Pages]], commit: int, ahead: int = 256, together: int = 256) -> Iterator[Pages]:
     """The newest image of each page, with its block, ascending; pages above `commit` are dropped.
 
-    `inputs` are ascending by page number and ordered oldest first; about `ahead` pages of each are in memory. Every
-    input is read to its end even when its last pages are dropped, so that an input that proves itself there can do so.
+    `inputs` are ascending by page number and ordered oldest first; about `ahead` pages of each are in memory, and
+    `together` are told at once. Every input is read to its end even when its last pages are dropped, so that an input
+    that proves itself there can do so.
     """
     windows = [Window(batches, ahead) for batches in inputs]
     while windows:
@@ -39,14 +37,14 @@ def merge(inputs: Sequence[Iterable[Pages]], commit: int, ahead: int = TOGETHER)
         for window in windows:
             if window.numbers[0] <= through:
                 newest.update(window.take(through))
-        yield from _batches(newest, commit)
+        yield from _batches(newest, commit, together)
 
 
-def _batches(pages: dict[int, Stored], commit: int) -> Iterator[Pages]:
+def _batches(pages: dict[int, Stored], commit: int, together: int) -> Iterator[Pages]:
     numbers = sorted(pages)
     del numbers[bisect_right(numbers, commit) :]
-    for start in range(0, len(numbers), TOGETHER):
-        part = numbers[start : start + TOGETHER]
+    for start in range(0, len(numbers), together):
+        part = numbers[start : start + together]
         blocks, images = zip(*map(pages.__getitem__, part), strict=True)
         yield Pages(part, list(images), blocks)
 

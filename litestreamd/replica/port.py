@@ -23,8 +23,8 @@ from litestreamd.ltx.names import ObjectName
 from litestreamd.plan.rules import Rules
 from litestreamd.v3.names import V3Name
 
-CHUNK = 1 << 20
-"""Bodies are read in pieces of at most this many bytes."""
+CHUNK = 1 << 17
+"""Bodies are read in pieces of at most this many bytes: a merge has 128 of them at once, and more in use."""
 
 
 class Created(Enum):

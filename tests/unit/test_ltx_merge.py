@@ -10,7 +10,7 @@ from litestreamd.basics.checksum import FLAG
 from litestreamd.ltx.decoder import Pages
 from litestreamd.ltx.errors import ChecksumMismatch, Malformed
 from litestreamd.ltx.header import Header, Proof
-from litestreamd.ltx.merge import TOGETHER, merge, merged_header
+from litestreamd.ltx.merge import merge, merged_header
 
 FIRST = Header(
     page_size=512,
@@ -40,9 +40,9 @@ def batches(pages: list[Page], most: int = 2) -> list[Pages]:
 def merged(inputs: list[list[Page]], commit: int, ahead: int = 4) -> list[Page]:
     """All pages of a merge, each with its own block."""
     out: list[Page] = []
-    for pages in merge([batches(pages) for pages in inputs], commit, ahead):
+    for pages in merge([batches(pages) for pages in inputs], commit, ahead, 3):
         assert list(pages.blocks) == [b"block of " + image for image in pages.images]
-        assert 1 <= len(pages.numbers) <= TOGETHER
+        assert 1 <= len(pages.numbers) <= 3
         out += pages.pages
     return out
 
