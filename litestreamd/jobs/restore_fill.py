@@ -1,7 +1,8 @@
 """Writes the pages of a plan straight into their places, newest object first, and proves them.
 
-In: a replica, the steps of a plan, a draft. Out: what the file now is, and how it was proven. Promised: each page
-is written once; memory is bounded by the number of workers and the page indexes, not by the database.
+In: a replica, the steps of a plan, a sink. Out: what the file now is, and how it was proven. Promised: each page is
+written once; memory is bounded by the number of workers and objects, and a bit for each page of the database (in the
+second way: and for each page of the objects in work).
 
 Two ways. When the newest object carries the checksum of the whole database (the `LSD1` proof in its header), only
 the frames that count are fetched and unpacked, and the pages written must add up to that checksum: an absolute
@@ -19,16 +20,16 @@ from operator import xor
 
 from litestreamd.basics.checksum import FLAG, page_checksum
 from litestreamd.basics.errors import DamagedData
-from litestreamd.database.draft import Draft
 from litestreamd.jobs.pool import done_ahead, worker_pool
 from litestreamd.jobs.restore_frames import one_piece, whole_object
+from litestreamd.jobs.restore_sink import Sink
 from litestreamd.jobs.restore_source import ObjectReader, OpenedObject, open_object
 from litestreamd.ltx.decoder import read_pages
 from litestreamd.ltx.header import Header
 from litestreamd.ltx.merge import merged_header
 from litestreamd.ltx.pages import batch_pages
 from litestreamd.plan.restore import RestorePlan
-from litestreamd.plan.shares import PageMap, Piece, Share, pieces
+from litestreamd.plan.shares import PageMap, Piece, Share, packed, pieces
 from litestreamd.replica.port import Replica
 
 _PIECE_BYTES = 2 << 20
@@ -55,21 +56,21 @@ class Filled:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """Frames of one object to write; `piece` is None when the object is read as a whole."""
+    """Frames of one object to write: a piece of a share of it, or those `chosen` when it is read as a whole."""
 
     reader: ObjectReader
-    share: Share
-    piece: Piece | None
+    frames: tuple[Share, Piece] | None
+    chosen: bytes = b""
 
 
-def fill(replica: Replica, plan: RestorePlan, draft: Draft, parallelism: int) -> Filled:
-    """Carry out a plan. Raises DamagedData with the object's name, the errors of the port and of the draft."""
+def fill(replica: Replica, plan: RestorePlan, sink: Sink, parallelism: int) -> Filled:
+    """Carry out a plan. Raises DamagedData with the object's name, the errors of the port and of the sink."""
     with worker_pool(parallelism) as pool:
         opened = done_ahead(pool, partial(open_object, replica), reversed(plan.steps), parallelism)
         newest = next(opened)
         with _naming_culprit(replica, plan):
             _refuse_absurd(newest.header, plan)
-            filling = _Filling(draft, newest.header)
+            filling = _Filling(sink, newest.header)
         work = filling.work(chain([newest], opened))
         found = reduce(xor, done_ahead(pool, filling.write, work, 2 * parallelism), 0)
     proof = newest.header.proof
@@ -92,38 +93,53 @@ def _refuse_absurd(header: Header, plan: RestorePlan) -> None:
 class _Filling:
     """The state of one `fill`: which pages are taken, which headers were seen."""
 
-    def __init__(self, draft: Draft, newest: Header) -> None:
-        self._draft = draft
+    def __init__(self, sink: Sink, newest: Header) -> None:
+        self._sink = sink
         self._page_size = newest.page_size
         self._by_index = newest.proof is not None
         self._pages = PageMap(newest.commit, newest.page_size)
         self._headers: list[Header] = []
-        draft.resize(newest.commit * newest.page_size)
+        sink.resize(newest.commit * newest.page_size)
 
     def work(self, newest_first: Iterable[OpenedObject]) -> Iterator[_Work]:
         """Hand out the pages, object by object."""
-        most_pages = batch_pages(self._page_size)
         for opened in newest_first:
             self._headers.append(opened.header)
-            share = self._pages.claim(opened.index)
-            if not self._by_index:
-                yield _Work(opened.reader, share, None)
-                continue
-            for piece in pieces(share, _PIECE_BYTES, most_pages, _GAP_BYTES):
-                yield _Work(opened.reader, share, piece)
+            if self._by_index:
+                for share in self._shares(opened):
+                    for piece in pieces(share, _PIECE_BYTES, batch_pages(self._page_size), _GAP_BYTES):
+                        yield _Work(opened.reader, (share, piece))
+            else:
+                yield _Work(opened.reader, None, self._chosen(opened))
 
     def write(self, work: _Work) -> int:
         """Write the pages of one piece of work; out: the xor of their checksums (0 when the file is the proof)."""
         found = 0
         with work.reader.naming_damage():
-            if work.piece is None:
-                for numbers, images in whole_object(work.reader, work.share):
+            if work.frames is None:
+                for numbers, images in whole_object(work.reader, work.chosen):
                     self._write_pages(numbers, images)
                 return 0
-            for numbers, images in one_piece(work.reader, work.share, work.piece, self._page_size):
+            for numbers, images in one_piece(work.reader, *work.frames, self._page_size):
                 found = reduce(xor, map(page_checksum, numbers, images), found)
                 self._write_pages(numbers, images)
         return found
+
+    def _shares(self, opened: OpenedObject) -> Iterator[Share]:
+        for window in opened.index():
+            share = self._pages.claim(window)
+            if share.numbers:
+                yield share
+
+    def _chosen(self, opened: OpenedObject) -> bytes:
+        """Which pages of an object count, a bit for each."""
+        parts, rest = [], b""
+        for window in opened.index():
+            flags = rest + self._pages.choose(window.numbers)
+            whole = len(flags) & ~7
+            parts.append(packed(flags[:whole]))
+            rest = flags[whole:]
+        return b"".join((*parts, packed(rest)))
 
     def checked_header(self) -> Header:
         """The header of the whole plan. Raises DamagedData when its objects are not one complete history."""
@@ -137,12 +153,12 @@ class _Filling:
     def _write_pages(self, numbers: Sequence[int], images: Sequence[bytes]) -> None:
         """Write pages, each run of consecutive numbers at once."""
         if numbers and numbers[-1] - numbers[0] == len(numbers) - 1:
-            self._draft.write(images, (numbers[0] - 1) * self._page_size)
+            self._sink.write(images, (numbers[0] - 1) * self._page_size)
             return
         start = 0
         for at in range(1, len(numbers) + 1):
             if at == len(numbers) or numbers[at] != numbers[at - 1] + 1:
-                self._draft.write(images[start:at], (numbers[start] - 1) * self._page_size)
+                self._sink.write(images[start:at], (numbers[start] - 1) * self._page_size)
                 start = at
 
 

@@ -1,18 +1,18 @@
 """The pages of an object that count, unpacked.
 
-In: an opened object and its share of the database. Out: batches of (page numbers, images), ascending. Two ways to
+In: an opened object and what counts of it. Out: batches of (page numbers, images), ascending. Two ways to
 get at them: by byte range, frame by frame as the page index says, or by reading the whole object, which also proves
 it. Raises LtxError on bad bytes, and the errors of the port.
 """
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import compress
 
 from litestreamd.jobs.restore_source import ObjectReader
 from litestreamd.ltx.decoder import Pages, read_pages
 from litestreamd.ltx.errors import Malformed
 from litestreamd.ltx.scan import NEXT_FRAME, scan
-from litestreamd.plan.shares import Piece, Share
+from litestreamd.plan.shares import Piece, Share, unpacked
 
 Batch = tuple[Sequence[int], Sequence[bytes]]
 
@@ -27,15 +27,19 @@ def one_piece(reader: ObjectReader, share: Share, piece: Piece, page_size: int) 
         yield numbers, _unpack(data[start:end], numbers, page_size)
 
 
-def whole_object(reader: ObjectReader, share: Share) -> Iterator[Batch]:
-    """Read the object to its end; it is proven when the iteration has ended."""
+def whole_object(reader: ObjectReader, chosen: bytes) -> Iterator[Batch]:
+    """Read the object to its end; it is proven when the iteration has ended. `chosen`: which of its pages count, in
+    the order of the file (plan.shares.packed)."""
+    done = 0
     for event in read_pages(reader.chunks()):
         if isinstance(event, Pages):
-            first = bisect_left(share.numbers, event.numbers[0])
-            last = bisect_right(share.numbers, event.numbers[-1])
-            counting = set(share.numbers[first:last])
-            pages = [page for page in event.pages if page[0] in counting]
-            yield [number for number, _ in pages], [image for _, image in pages]
+            count = len(event.numbers)
+            counting = unpacked(chosen, done, count)
+            done += count
+            if 0 in counting:
+                yield list(compress(event.numbers, counting)), list(compress(event.images, counting))
+            else:
+                yield event.numbers, event.images
 
 
 def _stretches(share: Share, piece: Piece) -> Iterator[tuple[int, int]]:

@@ -1,7 +1,8 @@
 """One LTX object of a plan, opened for reading frames wherever they are.
 
-In: a replica and a listed object. Out: its header, its page index, and any range of its bytes. Promised: small
-objects are fetched once, in one piece; every damage is told as DamagedData with the object's name.
+In: a replica and a listed object. Out: its header, its page index window by window, and any range of its bytes.
+Promised: small objects are fetched once, in one piece, and no more than a window of an index is held of large ones;
+every damage is told as DamagedData with the object's name.
 """
 
 from collections.abc import Iterator
@@ -11,13 +12,16 @@ from dataclasses import dataclass
 from litestreamd.basics.errors import DamagedData
 from litestreamd.ltx.errors import LtxError, Truncated
 from litestreamd.ltx.header import HEADER_SIZE, Header, decode_header
-from litestreamd.ltx.index import TAIL_SIZE, PageIndex, locate_index, parse_index
+from litestreamd.ltx.index import TAIL_SIZE, PageIndex, index_windows, locate_index
 from litestreamd.ltx.names import ObjectName
 from litestreamd.plan.restore import Stored
 from litestreamd.replica.port import Replica
 
 _SMALL = 256 << 10
 """Up to this size an object is fetched whole: one request instead of four, and little to hold."""
+
+_INDEX_PIECE = 512 << 10
+"""Bytes of a page index that are read at once: about 50,000 pages."""
 
 
 class ObjectReader:
@@ -56,15 +60,35 @@ class ObjectReader:
 
 @dataclass(frozen=True, slots=True)
 class OpenedObject:
-    """An object with what it says about itself. None of it is proven yet."""
+    """An object with what it says about itself. None of it is proven yet.
+
+    index_offset, index_size: where its page index lies, in bytes; `index_start`: the first piece of it.
+    """
 
     reader: ObjectReader
     header: Header
-    index: PageIndex
+    index_offset: int
+    index_size: int
+    index_start: memoryview
+
+    @property
+    def overhead(self) -> int:
+        """Bytes that are read to know where the pages are."""
+        return HEADER_SIZE + self.index_size + TAIL_SIZE
+
+    def index(self) -> Iterator[PageIndex]:
+        """The page index, in windows; once. Raises DamagedData, and the errors of the port."""
+        with self.reader.naming_damage():
+            yield from index_windows(self._index_bytes(), self.index_offset, self.header)
+
+    def _index_bytes(self) -> Iterator[memoryview]:
+        yield self.index_start
+        for done in range(len(self.index_start), self.index_size, _INDEX_PIECE):
+            yield self.reader.read(self.index_offset + done, min(_INDEX_PIECE, self.index_size - done))
 
 
 def open_object(replica: Replica, stored: Stored) -> OpenedObject:
-    """Read header and page index. Raises DamagedData, and the errors of the port."""
+    """Read header and the beginning of the page index. Raises DamagedData, and the errors of the port."""
     reader = ObjectReader(replica, stored)
     with reader.naming_damage():
         if reader.size < HEADER_SIZE:
@@ -72,4 +96,4 @@ def open_object(replica: Replica, stored: Stored) -> OpenedObject:
         header = decode_header(reader.read(0, HEADER_SIZE))
         tail = reader.read(reader.size - TAIL_SIZE, TAIL_SIZE)
         offset, length = locate_index(tail, reader.size)
-        return OpenedObject(reader, header, parse_index(reader.read(offset, length), offset, header))
+        return OpenedObject(reader, header, offset, length, reader.read(offset, min(length, _INDEX_PIECE)))
