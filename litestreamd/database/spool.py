@@ -25,7 +25,7 @@ from litestreamd.database.ledger import Ledger, decode_ledger
 
 _FOOTER = struct.Struct(">QQQ")
 _SUFFIX = ".spool"
-PORTION = 1 << 20
+PORTION = 1 << 17
 
 
 @dataclass(frozen=True, slots=True)
