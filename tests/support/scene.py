@@ -3,6 +3,7 @@
 In: an empty folder, page size, auto_vacuum mode. Out: work, the image stock SQLite would recover, restored images.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support import images
@@ -46,11 +47,11 @@ class Scene:
             program, self.root, self.folder / f"out-{self._out}.db", txid=txid, timestamp=timestamp
         ).read_bytes()
 
-    def ours(self) -> Replicator:
-        return Replicator(OURS, self.folder, [Protected(self.path, (self.root,))], EAGER)
+    def ours(self, top: Mapping[str, object] | None = None) -> Replicator:
+        return Replicator(OURS, self.folder, [Protected(self.path, (self.root,))], EAGER, top)
 
-    def litestream(self) -> Replicator:
-        return Replicator(LITESTREAM, self.folder, [Protected(self.path, (self.root,), POLLING)], EAGER)
+    def litestream(self, top: Mapping[str, object] | None = None) -> Replicator:
+        return Replicator(LITESTREAM, self.folder, [Protected(self.path, (self.root,), POLLING)], EAGER, top)
 
     def assert_same(self, one: bytes, other: bytes) -> None:
         difference = images.first_difference(one, other, self.page_size)
