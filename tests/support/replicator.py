@@ -37,7 +37,12 @@ class Cost:
     peak_bytes: int
 
 
-def configuration(program: Program, databases: list[Protected], replica_options: Mapping[str, object]) -> str:
+def configuration(
+    program: Program,
+    databases: list[Protected],
+    replica_options: Mapping[str, object],
+    top: Mapping[str, object] | None = None,
+) -> str:
     """The YAML (as JSON) of Litestream's shape; Litestream 0.5 knows one replica a database."""
     entries = []
     for database in databases:
@@ -46,9 +51,9 @@ def configuration(program: Program, databases: list[Protected], replica_options:
             for number, root in enumerate(database.roots)
         ]
         assert program.several_replicas or len(replicas) == 1
-        chosen = {"replica": replicas[0]} if len(replicas) == 1 else {"replicas": replicas}
+        chosen = {"replica": replicas[0]} if len(replicas) == 1 and not program.only_lists else {"replicas": replicas}
         entries.append({"path": str(database.path), **database.options, **chosen})
-    return json.dumps({"dbs": entries}, indent=1)
+    return json.dumps({**(top or {}), "dbs": entries}, indent=1)
 
 
 class Replicator:
@@ -60,11 +65,12 @@ class Replicator:
         folder: Path,
         databases: list[Protected],
         replica_options: Mapping[str, object] | None = None,
+        top: Mapping[str, object] | None = None,
     ) -> None:
         self.program = program
         self.databases = databases
         self.config = folder / f"{program.name}.yml"
-        self.config.write_text(configuration(program, databases, replica_options or {}))
+        self.config.write_text(configuration(program, databases, replica_options or {}, top))
         self.log_path = folder / f"{program.name}.log"
         self.cost = Cost(0.0, 0)
         """Of the last run: CPU once it has ended, peak memory as last seen."""
@@ -105,7 +111,7 @@ class Replicator:
         return self
 
     def _answers_sigterm(self) -> bool:
-        if self.program is LITESTREAM:  # Go catches every signal from the first instruction on
+        if self.program is not OURS:  # Go catches every signal from the first instruction on
             return "replicating to" in self._log_of_this_run()
         return any(_expects(status, signal.SIGTERM) for status in _thread_statuses(self.pid))
 
