@@ -76,10 +76,9 @@ class Compaction:
         pieces: list[bytes] = []
         with _naming(*self._inputs):
             encoder, rolled = Encoder(self.header, pieces.append), FLAG
-            before = [0, *(each.header.commit for each in opened)]
             together = batch_pages(self.header.page_size)
             ahead = batch_pages(self.header.page_size, self._ahead_bytes)
-            batches = [each.pages(commit) for each, commit in zip(opened, before, strict=False)]
+            batches = [each.pages(before) for each, before in zip(opened, _commits_before(opened), strict=True)]
             for pages in merge(batches, self.header.commit, ahead, together):
                 if self._proves_database:
                     for number, image in zip(pages.numbers, pages.images, strict=True):
@@ -113,6 +112,14 @@ class Compaction:
                     newer.prove()
                     raise
         return merged_header([each.header for each in opened])
+
+
+def _commits_before(opened: "Sequence[_Opened]") -> Iterator[int]:
+    """The pages of the database before each file; 0 where nothing tells: a file that overlaps the one before it starts
+    from a state inside that."""
+    yield 0
+    for older, newer in pairwise(each.header for each in opened):
+        yield older.commit if newer.min_txid == older.max_txid + 1 else 0
 
 
 class _Opened:
