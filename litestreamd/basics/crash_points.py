@@ -26,6 +26,8 @@ NAMES = (
     "push.created",
     "image.head-created",
     "image.half-way",
+    "image.kept",
+    "image.moved",
     "image.created",
     "compact.created",
     "expire.deleted",

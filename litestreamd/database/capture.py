@@ -19,6 +19,7 @@ from litestreamd.database.captured import CapturedState, Move
 from litestreamd.database.image import Image, position_at
 from litestreamd.database.ledger import Head
 from litestreamd.database.live import LiveDatabase
+from litestreamd.database.moving_image import MovingImage
 from litestreamd.database.resume import check_chain, resume, wal_header_matches
 from litestreamd.plan.position import Compare, Frames, Position, Still, audit, next_step
 from litestreamd.wal.checksum import stored
@@ -50,12 +51,15 @@ class Capture:
     """Reads `live`, writes `state`. `broken_chain` is set when a WAL whose checksum chain SQLite broke (before
     3.50.4) has to be healed by a checkpoint."""
 
-    def __init__(self, live: LiveDatabase, state: CapturedState, max_wal_bytes: int) -> None:
+    def __init__(
+        self, live: LiveDatabase, state: CapturedState, max_wal_bytes: int, image_quota_bytes: int = 1 << 62
+    ) -> None:
         self.live = live
         self.state = state
         self.broken_chain = False
         self._doubt: str | None = None
         self._max_wal_bytes = max_wal_bytes
+        self._image_quota_bytes = image_quota_bytes
 
     @property
     def head(self) -> Head:
@@ -131,6 +135,10 @@ class Capture:
             page = image.page(1)
         step = self.state.step([1], [page_checksum(1, page)], self.head.position.commit)
         return self._store(Move(step, self.head.position, None, now_ms), [(1, page)], None)
+
+    def image(self, header: IndexHeader) -> MovingImage:
+        """All pages of the state that was just captured, for a reader that takes its time."""
+        return MovingImage(self.live, header, self.state.folder, self._image_quota_bytes)
 
     def _take_frames(self, wal_fd: int, frames: Frames, header: IndexHeader, now_ms: int) -> list[Taken] | Compare:
         position = self.head.position

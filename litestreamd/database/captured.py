@@ -44,7 +44,7 @@ class CapturedState:
         self.spool = Spool(folder / "spool")
         self.head: Head | None = None
         self.node_ids: tuple[int, ...] = (node_id,)
-        self._folder = folder
+        self.folder = folder
         self._hashes = PageHashes(folder / "pages.1")
         self._path = folder / "state.json"
         self._settled: Head | None = None
@@ -59,7 +59,7 @@ class CapturedState:
                 raise DamagedData(f"{self._path} is missing although there is a spool; {self._way_out}.")
             return
         self._hashes.rest()
-        self._hashes = PageHashes(self._folder / state.pages)
+        self._hashes = PageHashes(self.folder / state.pages)
         self._remove_others(state.pages)
         self.node_ids = (*(node for node in state.node_ids if node != self.node_ids[-1]), self.node_ids[-1])
         head = state.head
@@ -181,7 +181,7 @@ class CapturedState:
 
     def _remove_others(self, name: str) -> None:
         """Page hashes that a crash in `replace` left behind."""
-        for path in self._folder.glob("pages.*"):
+        for path in self.folder.glob("pages.*"):
             if path.name != name:
                 PageHashes(path).remove()
 

@@ -155,16 +155,3 @@ class Guard:
             spare.cursor().execute("PRAGMA user_version").fetchall()
             self._spare = spare
         return self._spare
-
-
-class Pin:
-    """A read transaction of its own for a reader that takes its time: the snapshot it began with stays readable."""
-
-    def __init__(self, path: Path, busy_timeout_s: float) -> None:
-        with sqlite_errors(path):
-            self._connection = connect(path, busy_timeout_s)
-            begin(self._connection)
-
-    def close(self) -> None:
-        """Let the snapshot go."""
-        self._connection.close(True)

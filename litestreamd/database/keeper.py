@@ -2,7 +2,8 @@
 
 In: the live database and its capture. Out: what was captured and checkpointed on the way.
 Promise: a guard is ended only after the next one has begun, and only when that one either stands on a read mark
-above 0 (nobody can restart the WAL) or everything up to a header read after its begin is captured.
+above 0 (nobody can restart the WAL) or everything up to a header read after its begin is captured; and
+only after whoever reads under the old one for long has been told of the next.
 """
 
 import time
@@ -80,6 +81,7 @@ class Keeper:
                 return []
             above_zero = _above_zero(before, header)
             taken = [] if above_zero else self._capture.take(header, now_ms)
+            live.followers.follow(header)
         except BaseException:
             guard.drop_next()
             raise
@@ -149,6 +151,7 @@ class Keeper:
                 guard.drop_next()
                 return
             work.taken += self._capture.take(header, now_ms)
+            self._live.followers.follow(header)
         except BaseException:
             guard.drop_next()
             raise
@@ -163,13 +166,18 @@ class Keeper:
 
     def _leave_lock(self, work: Work) -> None:
         """End the guard that holds the write lock; if no next one can begin, without one: see GuardLost."""
-        guard = self._live.guard
+        guard, followers, followed = self._live.guard, self._live.followers, False
         try:
             guard.begin_next()
-            work.seen(self._live.header())
+            header = self._live.header()
+            work.seen(header)
+            followers.follow(header)
+            followed = True
         except LitestreamdError as error:
             raise GuardLost(f"{error} The guard was let go, so that writers go on.") from error
         finally:
+            if not followed:
+                followers.close()
             guard.swap()
 
     def _no_stale_checkpointer(self) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from litestreamd.basics.errors import BusyError, DamagedData, EnvironmentFault, RightsError
 from litestreamd.database import locks
+from litestreamd.database.followers import Followers
 from litestreamd.database.guard import Guard, connect, sqlite_errors
 from litestreamd.wal.index import COPY_SIZE, INDEX_HEADER_SIZE, IndexHeader, Unreadable, parse_index
 
@@ -39,12 +40,14 @@ class AlreadyReplicated(BusyError):
 
 
 class LiveDatabase:
-    """One opened database. No I/O before `open`; after `close` it can be opened again."""
+    """One opened database. No I/O before `open`; after `close` it can be opened again. `followers` read under its guard
+    for long: whoever moves the guard tells them."""
 
     def __init__(self, path: Path, busy_timeout_s: float) -> None:
         self.path = path
         self.wal_path, self.shm_path = _sidecars(path)
         self.guard = Guard(path, busy_timeout_s)
+        self.followers = Followers()
         self.page_size = 0
         self.fd = -1
         self._shm_fd = -1
@@ -84,6 +87,7 @@ class LiveDatabase:
 
     def close(self) -> None:
         """End the guard, then close the descriptors. Nothing is checkpointed: the next start goes on from here."""
+        self.followers.close()
         self.guard.close()
         for fd in (self._shm_fd, self.fd):
             if fd >= 0:
@@ -145,6 +149,11 @@ class LiveDatabase:
             return self.wal_path.stat().st_size
         except OSError:
             return 0
+
+    def free_bytes(self) -> int:
+        """Room on the disk that the -wal grows on."""
+        found = os.fstatvfs(self.fd)
+        return found.f_bavail * found.f_frsize
 
     def _read_header(self) -> IndexHeader | Unreadable:
         return parse_index(

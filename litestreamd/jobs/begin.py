@@ -14,7 +14,6 @@ from litestreamd.basics.checksum import rolling
 from litestreamd.basics.errors import NotAvailable
 from litestreamd.database.batches import read_page
 from litestreamd.database.capture import Capture
-from litestreamd.database.guard import Pin
 from litestreamd.database.image import Image, position_at
 from litestreamd.database.ledger import Head
 from litestreamd.database.live import LiveDatabase
@@ -53,11 +52,10 @@ def begin(capture: Capture, lines: list[Line], proofs: Proofs, now_ms: int) -> B
 def _start_fresh(capture: Capture, now_ms: int) -> PreparedImage:
     """TXID 1 is the database as it stands, TXID 2 changes nothing: level 9 `1-1` and level 0 `2-2`."""
     live = capture.live
-    pin = Pin(live.path, 1.0)
     header = live.header()
     head = capture.start(1, now_ms, header)
     first = capture.stamp(header, now_ms).txid
-    return PreparedImage(head, first, pin, Image(live, header))
+    return PreparedImage(head, first, capture.image(header))
 
 
 def _continue_from(capture: Capture, line: Line, proofs: Proofs, now_ms: int) -> str:

@@ -1,27 +1,23 @@
 """A full image of the database on its way to one replica.
 
-In: a snapshot that a pin keeps readable, and the head that describes it. Out: the bytes of a level-9 file.
-Promise: streamed page by page, with no copy on local disk and no lock on the application; the rolling checksum
-is recomputed from every page that leaves, and a mismatch ends the stream before the file can become visible.
+In: a moving image, and the head that describes its state. Out: the bytes of a level-9 file.
+Promise: streamed page by page, with no second copy on local disk, no lock on the application and no hold on its WAL;
+the rolling checksum is recomputed from every page that leaves, and a mismatch ends the stream before the file can
+become visible.
 """
 
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass
 
 from litestreamd.basics.checksum import FLAG, page_checksum
 from litestreamd.basics.crash_points import passing
-from litestreamd.basics.errors import DamagedData, EnvironmentFault
-from litestreamd.database.guard import Pin
-from litestreamd.database.image import Image
+from litestreamd.basics.errors import DamagedData
 from litestreamd.database.ledger import Head
+from litestreamd.database.moving_image import MovingImage
 from litestreamd.ltx.encoder import Encoder
 from litestreamd.ltx.header import Header, Proof
 from litestreamd.ltx.names import SNAPSHOT_LEVEL, ObjectName
 from litestreamd.wal.frames import frame_offset, frame_size
-
-TOGETHER = 256
 
 
 @dataclass(slots=True)
@@ -30,15 +26,12 @@ class PreparedImage:
     before it: a root with a snapshot alone would make Litestream start again at TXID 1.
 
     Streamed by one thread; any thread may close it, which ends the stream with EnvironmentFault: no page is read from
-    a database that was let go.
+    a database that was let go. Close it in any case: until then pages that change are kept for it.
     """
 
     head: Head
     first: int
-    pin: Pin
-    image: Image
-    closed: bool = False
-    _turn: threading.Lock = field(default_factory=threading.Lock)
+    image: MovingImage
 
     @property
     def name(self) -> ObjectName:
@@ -63,12 +56,12 @@ class PreparedImage:
         )
 
     def body(self) -> Iterator[bytes]:
-        """The file, a few hundred pages at a time. Raises DamagedData when the pages are not the head's, and
-        EnvironmentFault when it is closed meanwhile."""
+        """The file, about 1 MiB at a time. Raises DamagedData when the pages are not the head's, and EnvironmentFault
+        when it was given up (no room for the pages that change) or closed meanwhile."""
         pieces: list[bytes] = []
         encoder = Encoder(self.header(), pieces.append)
-        pages, rolled, sent = self.image.pages(), FLAG, 0
-        while batch := self._next(pages):
+        rolled, sent = FLAG, 0
+        while batch := self.image.read():
             for pgno, page in batch:
                 rolled ^= page_checksum(pgno, page)
             encoder.add(batch)
@@ -86,16 +79,5 @@ class PreparedImage:
         yield b"".join(pieces)
 
     def close(self) -> None:
-        """Let the snapshot go, once the pages that are being read are read."""
-        with self._turn:
-            self.closed = True
-            self.image.close()
-            self.pin.close()
-
-    def _next(self, pages: Iterator[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
-        with self._turn:
-            if self.closed:
-                raise EnvironmentFault(
-                    "The database was let go while its image was on its way: the image begins again."
-                )
-            return list(islice(pages, TOGETHER))
+        """Let the image go, once the pages that are being read are read."""
+        self.image.close()

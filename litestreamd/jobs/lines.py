@@ -15,8 +15,6 @@ from litestreamd.basics.clock import Clock
 from litestreamd.basics.crash_points import passing
 from litestreamd.basics.errors import LitestreamdError
 from litestreamd.database.capture import Capture, Taken
-from litestreamd.database.guard import Pin
-from litestreamd.database.image import Image
 from litestreamd.database.restored_from import load_restored_from
 from litestreamd.jobs.admit import Admission, Proofs, admit, placed
 from litestreamd.jobs.begin import adopt_root, begin, head_in_wal
@@ -218,16 +216,11 @@ class Lines:
         return line.needs_image is None and line.owned.get(ObjectName(0, txid, txid)) is not None
 
     def _prepare(self, history: History, told: Callable[[list[Taken]], None]) -> PreparedImage:
-        """Pin a snapshot and bring the head to exactly that; make sure that the replica has, or gets from the spool,
-        its level-0 file."""
-        capture, live = self._capture, self._capture.live
-        pin = Pin(live.path, 1.0)
-        try:
-            header, now_ms = live.header(), self._clock.now_ms()
-            told(capture.take(header, now_ms))
-            if history.images.new_txid or not self._has_level_0(history.line):
-                told([capture.stamp(header, now_ms)])
-            return PreparedImage(capture.head, capture.head.txid, pin, Image(live, header))
-        except BaseException:
-            pin.close()
-            raise
+        """Bring the head to a snapshot and begin its image; make sure that the replica has, or gets from the spool, its
+        level-0 file."""
+        capture = self._capture
+        header, now_ms = capture.live.header(), self._clock.now_ms()
+        told(capture.take(header, now_ms))
+        if history.images.new_txid or not self._has_level_0(history.line):
+            told([capture.stamp(header, now_ms)])
+        return PreparedImage(capture.head, capture.head.txid, capture.image(header))

@@ -67,7 +67,7 @@ class Replication:
         self._observe = observe
         self._live = LiveDatabase(settings.database, settings.busy_timeout_s)
         self._state = CapturedState(settings.state, settings.writer.node_id)
-        self._capture = Capture(self._live, self._state, settings.max_sync_wal_bytes)
+        self._capture = Capture(self._live, self._state, settings.max_sync_wal_bytes, settings.image_quota_bytes)
         self._lines = Lines(
             self._capture, replicas, settings.state, settings.writer, settings.take_over, clock, observe, signal,
             news=lambda: signal(self),
@@ -237,7 +237,9 @@ class Replication:
             # The node id of this incarnation must be on disk before any replica sees it.
             self._state.settle(force=True)
         self._keeper = Keeper(self._live, self._capture)
-        self._upkeep = Upkeep(self._keeper, self._capture, self.settings.limits, self._clock, self._observe)
+        self._upkeep = Upkeep(
+            self._keeper, self._capture, self.settings.limits, self._clock, self._observe, self.settings.image_wal_bytes
+        )
         pages = header.page_count or self._live.size() // self._live.page_size
         self._observe(DatabaseOpened(self._name, self._live.page_size, pages, how))
 

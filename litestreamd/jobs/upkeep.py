@@ -1,7 +1,10 @@
 """The WAL kept short and the files looked after, at moments when nothing waits to be captured.
 
 In: the open database with its keeper, and how long it has been quiet. Out: new TXIDs that the work brought along.
+While a full image is on its way the WAL may grow: each checkpoint makes the image keep old pages aside.
 """
+
+from dataclasses import replace
 
 from litestreamd.basics.clock import Clock
 from litestreamd.basics.errors import EnvironmentFault
@@ -23,12 +26,21 @@ class Replaced(EnvironmentFault):
 class Upkeep:
     """One per open database, like its keeper."""
 
-    def __init__(self, keeper: Keeper, capture: Capture, limits: Limits, clock: Clock, observe: Observer) -> None:
+    def __init__(
+        self,
+        keeper: Keeper,
+        capture: Capture,
+        limits: Limits,
+        clock: Clock,
+        observe: Observer,
+        image_wal_bytes: int = 128 << 20,
+    ) -> None:
         self._keeper = keeper
         self._capture = capture
         self._live = capture.live
         self._name = str(capture.live.path)
         self._limits = limits
+        self._image_wal_bytes = image_wal_bytes
         self._clock = clock
         self._observe = observe
         self._files_at = self._locks_at = clock.monotonic()
@@ -59,7 +71,7 @@ class Upkeep:
         if self._capture.broken_chain:
             return self.heal()
         above_zero = not self._keeper.may_stand_on_zero
-        match due(self._live.header(), self._wal_frames(), quiet_s, above_zero, self._limits):
+        match due(self._live.header(), self._wal_frames(), quiet_s, above_zero, self._limits_now()):
             case Checkpoint.RUN:
                 return self._told(self._keeper.checkpoint(self._clock.now_ms()))
             case Checkpoint.TRUNCATE:
@@ -86,6 +98,15 @@ class Upkeep:
         if not healed:
             self._checkpoint_at = self._clock.monotonic() + RETRY_S
         return work
+
+    def _limits_now(self) -> Limits:
+        """While an image is on its way: checkpoints when the WAL reaches its limit, or an eighth of the room that is
+        left on its disk."""
+        if not self._live.followers.any:
+            return self._limits
+        most = min(self._image_wal_bytes, self._live.free_bytes() // 8)
+        frames = max(self._limits.min_pages, most // frame_size(self._live.page_size))
+        return replace(self._limits, min_pages=frames, interval_s=0)
 
     def _told(self, work: Work) -> list[Taken]:
         if work.complete:
