@@ -4,10 +4,12 @@ Pure code gets `now` as milliseconds since 1970 (the unit of an LTX header); job
 """
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from litestreamd.basics.errors import UsageError
+from litestreamd.basics.quantities import parse_duration
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -26,7 +28,11 @@ class Clock(Protocol):
 
 def format_time(ms: int) -> str:
     """RFC 3339 in UTC with milliseconds: 2026-04-18T09:15:00.250Z."""
-    moment = EPOCH + timedelta(milliseconds=ms)
+    try:
+        moment = EPOCH + timedelta(milliseconds=ms)
+    except OverflowError:
+        # A damaged clock or header; the years 1 to 9999 are all there is in RFC 3339.
+        return f"{ms} ms since 1970"
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
@@ -36,13 +42,25 @@ def parse_time_ms(text: str) -> float:
     The fraction of a millisecond is kept: selection by time is a strict "<". Raises UsageError.
     """
     try:
-        moment = datetime.fromisoformat(text.strip())
+        moment = datetime.fromisoformat(text.strip().upper())
     except ValueError:
-        shapes = "2026-04-18T09:15:00Z or 2026-04-18T11:15:00+02:00"
+        shapes = "2026-04-18T09:15:00Z, 2026-04-18T11:15:00+02:00 or 5m ago"
         raise UsageError(f"{text!r} is not a time: write it as {shapes}") from None
     if moment.tzinfo is None:
         raise UsageError(f"{text!r} has no time zone: add Z for UTC or an offset such as +02:00")
     return (moment - EPOCH) / timedelta(milliseconds=1)
+
+
+def parse_moment_ns(text: str, now_ns: int) -> int:
+    """A time as `parse_time_ns` reads it, or a duration back from now: `5m`, `5m ago`, `1h 30m ago`. Raises UsageError."""
+    words = text.split()
+    if words[-1:] == ["ago"]:
+        words.pop()
+    with suppress(UsageError):
+        return now_ns - round(parse_duration("".join(words)) * 1_000_000_000)
+    if words and len(words) < len(text.split()):
+        raise UsageError(f"{text!r} is not a time: write 90s ago, 5m ago, 1h30m ago or 2d ago")
+    return parse_time_ns(text)
 
 
 def parse_time_ns(text: str) -> int:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from litestreamd.basics.clock import format_time, format_time_ns, parse_time_ms, parse_time_ns
+from litestreamd.basics.clock import format_time, format_time_ns, parse_moment_ns, parse_time_ms, parse_time_ns
 from litestreamd.basics.errors import UsageError
 
 
@@ -66,3 +66,52 @@ def test_nanoseconds_before_1970() -> None:
 def test_what_is_not_a_time_has_no_nanoseconds_either(text: str) -> None:
     with pytest.raises(UsageError, match="time"):
         parse_time_ns(text)
+
+
+NOW_NS = 1_776_503_700_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("5m ago", 300),
+        ("5m", 300),
+        (" 5m  ago ", 300),
+        ("1h30m ago", 5400),
+        ("1h 30m ago", 5400),
+        ("2d ago", 172800),
+        ("90s", 90),
+        ("0.25s ago", 0.25),
+        ("0 ago", 0),
+        ("0s", 0),
+    ],
+)
+def test_a_duration_counts_back_from_now(text: str, seconds: float) -> None:
+    assert parse_moment_ns(text, NOW_NS) == NOW_NS - int(seconds * 10**9)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-04-18T09:15:00.000000001Z",
+        "2026-04-18T09:15:00.0000000019Z",
+        "2026-04-18T23:15:00.000000001+14:00",
+        "2026-04-17T21:15:00.000000001-12:00",
+        "2026-04-18T14:45:00.000000001+05:30",
+        "2026-04-18t09:15:00.000000001z",
+        "2026-04-18T09:15:00.000000001-00:00",
+    ],
+)
+def test_a_moment_may_be_a_time_with_any_offset_and_fraction(text: str) -> None:
+    assert parse_moment_ns(text, NOW_NS + 5) == NOW_NS + 1
+
+
+@pytest.mark.parametrize("text", ["", "ago", "yesterday", "5 ago", "2026-04-18T09:15:00Z ago", "-5m", "5 minutes ago"])
+def test_what_is_no_moment(text: str) -> None:
+    with pytest.raises(UsageError, match="5m ago"):
+        parse_moment_ns(text, NOW_NS)
+
+
+@pytest.mark.parametrize("ms", [1 << 62, -(1 << 62)])
+def test_a_time_that_no_calendar_has_is_printed_all_the_same(ms: int) -> None:
+    assert format_time(ms) == f"{ms} ms since 1970"
