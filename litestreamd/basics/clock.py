@@ -52,7 +52,10 @@ def parse_time_ms(text: str) -> float:
 
 
 def parse_moment_ns(text: str, now_ns: int) -> int:
-    """A time as `parse_time_ns` reads it, or a duration back from now: `5m`, `5m ago`, `1h 30m ago`. Raises UsageError."""
+    """A time as `parse_time_ns` reads it, or a duration back from now: `5m`, `5m ago`, `1h 30m ago`.
+
+    Raises UsageError.
+    """
     words = text.split()
     if words[-1:] == ["ago"]:
         words.pop()
