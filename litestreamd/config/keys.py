@@ -42,6 +42,7 @@ class Key:
 
 _G, _D, _R = (Place.GLOBAL,), (Place.DATABASE,), (Place.REPLICA,)
 _DG, _RG = (Place.DATABASE, Place.GLOBAL), (Place.REPLICA, Place.GLOBAL)
+_RDG = (Place.REPLICA, Place.DATABASE, Place.GLOBAL)
 
 _HONOURED = (
     Key("dbs", _G, State.HONOURED, "the databases: a list"),
@@ -70,6 +71,28 @@ _HONOURED = (
     Key("path", _R, State.HONOURED, "the folder of a file replica"),
     Key("url", _R, State.HONOURED, "file:///FOLDER, instead of type and path"),
     Key("sync-interval", _RG, State.HONOURED, "at most one file per this time while the database is busy; default 1s"),
+    Key("levels", _RDG, State.HONOURED, "a list of {interval: 30s}, level 1 upward; default 30s, 5m, 1h"),
+    Key(
+        "l0-retention",
+        _RDG,
+        State.HONOURED,
+        "how long files of level 0 stay at least; default 5m or snapshot.retention if that is shorter; 0 is for ever",
+    ),
+    Key("l0-retention-check-interval", _RDG, State.HONOURED, "how often that is looked at; default 15s"),
+    Key("retention.enabled", _RDG, State.HONOURED, "false: nothing is deleted from the replica; default true"),
+    Key("snapshot.interval", _RDG, State.HONOURED, "a full image per this time, if anything changed; default 24h"),
+    Key("snapshot.retention", _RDG, State.HONOURED, "the window within which any time can be restored; default 24h"),
+    Key("snapshot.keep.hourly", _RDG, State.HONOURED, "hours whose newest snapshot outlives the window; default 0"),
+    Key("snapshot.keep.daily", _RDG, State.HONOURED, "the same for days (UTC); default 0"),
+    Key("snapshot.keep.weekly", _RDG, State.HONOURED, "the same for ISO weeks; default 0"),
+    Key("snapshot.keep.monthly", _RDG, State.HONOURED, "the same for months; default 0"),
+    Key("snapshot.wal-limit", _DG, State.HONOURED, "how large the WAL may grow for a full image; default 128MiB"),
+    Key(
+        "spool-quota",
+        _DG,
+        State.HONOURED,
+        "room for what replicas lack: a size, or a share of what the disk has free without it; default 25%",
+    ),
     Key("age.identities", _RG, State.HONOURED, "keys of age, a list: what Litestream 0.3 encrypted can be restored"),
 )
 
@@ -80,23 +103,14 @@ _NO_EFFECT = (
     Key("socket.enabled", _G, State.NO_EFFECT, "there is no control socket yet"),
     Key("socket.path", _G, State.NO_EFFECT, "there is no control socket yet"),
     Key("socket.permissions", _G, State.NO_EFFECT, "there is no control socket yet"),
-    Key("levels", _G, State.NO_EFFECT, "files are not compacted yet"),
-    Key("l0-retention", _G, State.NO_EFFECT, "nothing is deleted from a replica yet"),
-    Key("l0-retention-check-interval", _G, State.NO_EFFECT, "nothing is deleted from a replica yet"),
-    Key("retention.enabled", _G, State.NO_EFFECT, "nothing is deleted from a replica yet"),
     Key("validation.interval", _G, State.NO_EFFECT, "replicas are not checked by the daemon yet"),
     Key("verify.checks", _G, State.NO_EFFECT, "replicas are not checked by the daemon yet"),
-    Key("verify-compaction", _G, State.NO_EFFECT, "files are not compacted yet"),
+    Key("verify-compaction", _G, State.NO_EFFECT, "every compaction is verified, always"),
     Key("heartbeat-url", _G, State.NO_EFFECT, "no heartbeat is sent yet"),
     Key("heartbeat-interval", _G, State.NO_EFFECT, "no heartbeat is sent yet"),
     Key("shutdown-sync-interval", _G, State.NO_EFFECT, "retries of the final sync find their own pace"),
     Key("logging.stderr", _G, State.NO_EFFECT, "logs always go to stderr"),
     Key("logging.source", _G, State.NO_EFFECT, "log lines do not name source files"),
-    Key("snapshot.interval", _DG, State.NO_EFFECT, "snapshots are taken when needed, not by time yet"),
-    Key("snapshot.retention", _DG, State.NO_EFFECT, "nothing is deleted from a replica yet"),
-    Key("snapshot.keep", _DG, State.NO_EFFECT, "nothing is deleted from a replica yet"),
-    Key("snapshot.wal-limit", _DG, State.NO_EFFECT, "the WAL is not bounded during a snapshot yet"),
-    Key("spool-quota", _DG, State.NO_EFFECT, "the spool is not bounded yet"),
     Key("monitor-interval", _D, State.NO_EFFECT, "changes are seen at once, there is nothing to poll"),
     Key("validation-interval", _RG, State.NO_EFFECT, "replicas are not checked by the daemon yet"),
     Key("max-sync-ltx-files", _RG, State.NO_EFFECT, "files are sent in order, as many as there are"),
@@ -120,11 +134,14 @@ _NOT_YET = (
 
 _REFUSED = (
     Key("max-checkpoint-page-count", _D, State.REFUSED, "truncate-page-n bounds the WAL; no checkpoint blocks readers"),
-    Key("retention", _R, State.REFUSED, "a key of Litestream 0.3; write snapshot: {retention: ...} for the database"),
-    Key("snapshot-interval", _R, State.REFUSED, "a key of Litestream 0.3; write snapshot: {interval: ...}"),
+    Key("retention", _R, State.REFUSED, "a key of Litestream 0.3; write snapshot: {retention: ...} instead"),
+    Key("snapshot-interval", _R, State.REFUSED, "a key of Litestream 0.3; write snapshot: {interval: ...} instead"),
     Key("retention-check-interval", _R, State.REFUSED, "a key of Litestream 0.3; remove it, nothing replaces it"),
     Key(
-        "age.recipients", _RG, State.REFUSED, "there is no encryption yet, and data must not go out in plain unnoticed"
+        "age.recipients",
+        _RG,
+        State.REFUSED,
+        "there is no encryption yet, and data must not go out in plain unnoticed; age.identities restores without it",
     ),
 )
 

@@ -193,7 +193,7 @@ def _ask_sqlite(
     except DamagedData as error:
         raise DamagedData(
             f"{replica.description}: every object is sound, but the database in them is not: {error} "
-            "(-integrity-check none restores it all the same)"
+            f"({filled.hint}-integrity-check none restores it all the same)"
         ) from error
     if unknown:
         tell(IntegrityUnknown(str(request.output), unknown))

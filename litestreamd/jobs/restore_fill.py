@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import partial, reduce
 from itertools import chain
 from operator import xor
+from typing import ClassVar
 
 from litestreamd.basics.checksum import FLAG, page_checksum
 from litestreamd.basics.errors import DamagedData
@@ -47,6 +48,8 @@ class Filled:
 
     header: Header
     proven: bool
+    hint: ClassVar[str] = ""
+    """What to say when SQLite finds a sound set of objects to be an unsound database."""
 
     @property
     def size(self) -> int:

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
+from typing import ClassVar
 
 from litestreamd.basics.errors import DamagedData, NotAvailable
 from litestreamd.database.draft import Draft
@@ -37,6 +38,10 @@ class FilledV3:
 
     size: int
     proven: bool = False
+    hint: ClassVar[str] = (
+        "Litestream 0.3 may have stored a snapshot before the WAL that it stands on: a later -timestamp, or an earlier "
+        "one from before that snapshot, avoids that; "
+    )
 
 
 def fill_v3(replica: Replica, plan: PlanV3, draft: Draft, parallelism: int, identities: Sequence[str]) -> FilledV3:

