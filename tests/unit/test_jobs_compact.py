@@ -77,7 +77,7 @@ def refused(files: Sequence[bytes | Input], culprit: int, *words: str) -> None:
     inputs = [each if isinstance(each, Input) else given(each, txid) for txid, each in enumerate(files, 1)]
     with pytest.raises(SourceDamaged) as caught:
         merged(inputs)
-    assert caught.value.name == ObjectName(0, culprit, culprit)
+    assert caught.value.names == (caught.value.name,) == (ObjectName(0, culprit, culprit),)
     for word in (f"{PLACE}: {caught.value.name}", *words):
         assert word in str(caught.value)
 
@@ -230,6 +230,12 @@ def test_pages_missing_at_the_end_of_a_growth() -> None:
         refused([FILES[0], file(HEADS[1], pages), FILES[2]], 2, "1 of them")
         part = [given(file(HEADS[1], pages), 2), given(FILES[2], 3)]
         assert len(decode(merged(part)).pages) == 4 - (missing == 10), "how large it was before is not known"
+
+
+def test_a_growth_past_the_lock_page() -> None:
+    heads = [Header(65536, commit, txid, txid, 1) for txid, commit in ((2, 16384), (3, 16386))]
+    inputs = [given(file(head, {head.commit: bytes(65536)}), head.min_txid) for head in heads]
+    assert [number for number, _ in decode(merged(inputs)).pages] == [16384, 16386]
 
 
 def test_a_page_beyond_the_end() -> None:
