@@ -14,9 +14,11 @@ from litestreamd.config.keys import Place
 from litestreamd.config.model import DatabaseSettings, JournalMode, RestoreSettings
 from litestreamd.config.nodes import Mark, Node, kind_of
 from litestreamd.config.places import absolute, database_path
-from litestreamd.config.reading import Reading
+from litestreamd.config.reading import SMALLEST_ROOM, Reading
 from litestreamd.config.replicas import PlacedReplica, ReplicaReader
+from litestreamd.config.rules import PlacedRules, read_rules
 from litestreamd.config.section import Section
+from litestreamd.plan.spool_quota import Quota
 
 _JOURNAL_MODES: Mapping[str, JournalMode] = {"wal": "wal", "require": "require"}
 _DEFAULTS = DatabaseSettings(path=Path("/"), replicas=())
@@ -41,6 +43,8 @@ class DatabaseReader:
         self._journal_mode = top.choice("journal-mode", _JOURNAL_MODES, "wal")
         self._restore = _restore_settings(top.section("restore"), RestoreSettings())
         interval_s = top.duration("sync-interval", 1.0, positive=True)
+        self._rules = read_rules(top, reading, PlacedRules())
+        self._wal_limit, self._spool_quota = _room(top, _DEFAULTS.wal_limit, _DEFAULTS.spool_quota)
         self._replicas = ReplicaReader(reading, home, interval_s, identities(top, reading, ()))
 
     def read_all(self, top: Section) -> list[PlacedDatabase]:
@@ -65,7 +69,9 @@ class DatabaseReader:
         if node.get("dir") is not None:
             return None  # the section has refused it; asking for `path` as well would mislead
         path, meta_path = self._path(entry), self._meta_path(entry)
-        replicas = tuple(self._replicas.read(entry))
+        rules = read_rules(entry, self._reading, self._rules)
+        replicas = tuple(self._replicas.read(entry, rules))
+        wal_limit, spool_quota = _room(entry, self._wal_limit, self._spool_quota)
         settings = DatabaseSettings(
             path=path or _DEFAULTS.path,
             replicas=tuple(replica.spec for replica in replicas),
@@ -77,6 +83,8 @@ class DatabaseReader:
             max_sync_wal_bytes=entry.size("max-sync-wal-bytes", _DEFAULTS.max_sync_wal_bytes),
             journal_mode=entry.choice("journal-mode", _JOURNAL_MODES, self._journal_mode),
             restore=_restore_settings(entry.section("restore"), self._restore),
+            wal_limit=wal_limit,
+            spool_quota=spool_quota,
         )
         return None if path is None else PlacedDatabase(settings, entry.place_of("path"), replicas)
 
@@ -103,6 +111,12 @@ def _truncate_pages(entry: Section) -> int:
     """Litestream's meaning: 0 keeps the default, a negative number is never (0 in the model)."""
     number = entry.number("truncate-page-n", _DEFAULTS.truncate_pages)
     return max(number, 0) if number else _DEFAULTS.truncate_pages
+
+
+def _room(section: Section, wal_limit: int, spool_quota: Quota) -> tuple[int, Quota]:
+    """`snapshot.wal-limit` and `spool-quota` of one place; the defaults are of the place around it."""
+    limit = section.section("snapshot").size("wal-limit", wal_limit, at_least=SMALLEST_ROOM)
+    return limit, section.quota("spool-quota", spool_quota)
 
 
 def _restore_settings(section: Section, default: RestoreSettings) -> RestoreSettings:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from litestreamd.plan.spool_quota import Quota
 from litestreamd.replica.port import ReplicaSpec
 
 JournalMode = Literal["wal", "require"]
@@ -33,6 +34,7 @@ class DatabaseSettings:
     checkpoint_interval_s: 0 = no checkpoint by time. truncate_pages: WAL length in pages that calls for
     a TRUNCATE checkpoint, 0 = never. max_sync_wal_bytes: WAL taken into one file, 0 = no limit.
     journal_mode: "wal" switches a rollback-journal database to WAL once, "require" refuses it.
+    wal_limit: bytes that the WAL may grow to while a full image is read. spool_quota: room for what replicas lack.
     """
 
     path: Path
@@ -45,6 +47,8 @@ class DatabaseSettings:
     max_sync_wal_bytes: int = 64 << 20
     journal_mode: JournalMode = "wal"
     restore: RestoreSettings = field(default_factory=RestoreSettings)
+    wal_limit: int = 128 << 20
+    spool_quota: Quota = field(default_factory=Quota)
 
 
 @dataclass(frozen=True, slots=True)

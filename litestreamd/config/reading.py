@@ -4,21 +4,29 @@ In: a node of the document. Out: a value, or None with a fault noted at the node
 Promises: a fault shows a value as it was written, never what ${VAR} stood for.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 from litestreamd.basics.errors import UsageError
-from litestreamd.basics.quantities import parse_duration
+from litestreamd.basics.quantities import format_size, parse_duration, parse_size
 from litestreamd.config.expand import expand
 from litestreamd.config.faults import Faults, shown
 from litestreamd.config.nodes import Node, Scalar, kind_of
+from litestreamd.plan.spool_quota import Quota
 
 Value = TypeVar("Value")
+
+_PERCENT = re.compile(r"[0-9]{1,3}(\.[0-9]{1,6})?")
 
 _HUNDRED_YEARS_S = 100 * 365 * 86400.0
 _MAX_NUMBER = (1 << 63) - 1
 _MAX_QUANTITY_LENGTH = 40
+_SHORTEST_S = 0.001
+
+SMALLEST_ROOM = 1 << 20
+"""Less room on disk than this, in bytes, is a typing error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +73,31 @@ def parse_span(text: str) -> float:
 
 
 def parse_positive_span(text: str) -> float:
-    """As `parse_span`, longer than nothing."""
+    """As `parse_span`, at least a millisecond."""
     seconds = parse_span(text)
     if seconds <= 0:
         raise UsageError("must be longer than 0")
+    if seconds < _SHORTEST_S:
+        raise UsageError("is shorter than 1ms, the shortest time here")
     return seconds
+
+
+def parse_room(text: str, at_least: int) -> int:
+    """A size in bytes."""
+    size = parse_size(text)
+    if size < at_least:
+        raise UsageError(f"is less than {format_size(at_least)}, the smallest size here")
+    return size
+
+
+def parse_quota(text: str) -> Quota:
+    """A size, or a percentage of the free room of a disk (`25%`)."""
+    if not text.endswith("%"):
+        return Quota(size=parse_room(text, SMALLEST_ROOM))
+    number = text.removesuffix("%").strip()
+    if not _PERCENT.fullmatch(number) or not 0 < float(number) <= 100:
+        raise UsageError("is not a percentage above 0% and up to 100%")
+    return Quota(share=float(number) / 100)
 
 
 def parse_number(text: str) -> int:

@@ -15,6 +15,7 @@ from litestreamd.config.keys import Place
 from litestreamd.config.nodes import Mark, Node, Scalar, kind_of
 from litestreamd.config.places import absolute, check_type, file_root, url_scheme
 from litestreamd.config.reading import Reading
+from litestreamd.config.rules import PlacedRules, read_rules, settle_rules
 from litestreamd.config.section import Section
 from litestreamd.replica.port import ReplicaSpec
 
@@ -39,8 +40,8 @@ class ReplicaReader:
     default_sync_interval_s: float
     default_identities: tuple[str, ...] = field(default=(), repr=False)
 
-    def read(self, entry: Section) -> list[PlacedReplica]:
-        """All replicas of a database entry."""
+    def read(self, entry: Section, outer: PlacedRules) -> list[PlacedReplica]:
+        """All replicas of a database entry; `outer` are the rules it gives them."""
         found = []
         taken: dict[str, Mark] = {}
         for node in self._nodes(entry):
@@ -51,8 +52,9 @@ class ReplicaReader:
             root = self._root(section)
             interval_s = section.duration("sync-interval", self.default_sync_interval_s, positive=True)
             keys = identities(section, self.reading, self.default_identities)
+            rules = settle_rules(read_rules(section, self.reading, outer), self.reading)
             if root is not None and name is not None:
-                spec = ReplicaSpec("file", name, str(root), interval_s, identities=keys)
+                spec = ReplicaSpec("file", name, str(root), interval_s, rules, keys)
                 found.append(PlacedReplica(spec, section.place_of("url" if section.node("url") else "path")))
         return found
 

@@ -7,15 +7,24 @@ Promises: every key is judged once, when the section is made; nothing is raised.
 
 import difflib
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TypeVar
 
 from litestreamd.basics.errors import UsageError
-from litestreamd.basics.quantities import parse_size
 from litestreamd.config import keys, nodes
 from litestreamd.config.faults import shown_key
 from litestreamd.config.keys import Place, State
 from litestreamd.config.nodes import Mark, Node, Scalar
-from litestreamd.config.reading import Reading, parse_mode, parse_number, parse_positive_span, parse_span
+from litestreamd.config.reading import (
+    Reading,
+    parse_mode,
+    parse_number,
+    parse_positive_span,
+    parse_quota,
+    parse_room,
+    parse_span,
+)
+from litestreamd.plan.spool_quota import Quota
 
 Value = TypeVar("Value")
 
@@ -42,11 +51,10 @@ class Section:
         name = self._prefix + key.text
         faults = self._reading.faults
         row = keys.find(self._place, name)
-        if row is None:
-            if keys.is_section(self._place, name):
-                self._open(key.text, name, value)
-            else:
-                faults.add(key.mark, self._unknown(key.text))
+        if keys.is_section(self._place, name) and (row is None or isinstance(value, nodes.Mapping) or _is_null(value)):
+            self._open(key.text, name, value)  # `retention` alone is an old key, with keys below it a section
+        elif row is None:
+            faults.add(key.mark, self._unknown(key.text))
         elif row.state is State.HONOURED:
             if not _is_null(value):
                 self._values[key.text] = value
@@ -106,9 +114,13 @@ class Section:
         """Seconds; `positive` refuses zero."""
         return self._parsed(name, default_s, parse_positive_span if positive else parse_span)
 
-    def size(self, name: str, default: int) -> int:
+    def size(self, name: str, default: int, at_least: int = 0) -> int:
         """Bytes."""
-        return self._parsed(name, default, parse_size)
+        return self._parsed(name, default, partial(parse_room, at_least=at_least))
+
+    def quota(self, name: str, default: Quota) -> Quota:
+        """Bytes, or a share of the disk."""
+        return self._parsed(name, default, parse_quota)
 
     def number(self, name: str, default: int, at_least: int | None = None) -> int:
         """A whole number."""

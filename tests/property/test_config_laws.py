@@ -20,7 +20,8 @@ SOURCE = Path("/etc/litestream.yml")
 SECONDS = 5.0
 SECRET = "hunter2"
 
-NAMES = st.sampled_from([key.name.partition(".")[0] for key in KEYS] + ["<<", "dbs", "path", "replica", "x"])
+NESTED = ["interval", "retention", "keep", "daily", "enabled", "wal-limit"]
+NAMES = st.sampled_from([key.name.partition(".")[0] for key in KEYS] + ["<<", "dbs", "path", "replica", "x"] + NESTED)
 SCALARS = st.one_of(
     st.sampled_from(["~", "true", "1s", "-1", "9" * 400, "1e999h", "9" * 50 + "TiB", "${HOME}", "$x", "*a", "&a x"]),
     st.sampled_from(["/data/a.db", "~", "file:///b", "s3://b/p", "file:///%00", "'\\0'", '"\\ud800"', "!t x", "0777"]),

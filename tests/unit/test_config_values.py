@@ -6,6 +6,7 @@ import pytest
 
 from litestreamd.config.check import check_config
 from litestreamd.config.model import Config, DatabaseSettings, LoggingSettings, RestoreSettings
+from litestreamd.plan.spool_quota import Quota
 from litestreamd.replica.port import ReplicaSpec
 
 SOURCE = Path("/etc/litestream.yml")
@@ -59,6 +60,8 @@ def test_every_default_is_litestreams() -> None:
                 max_sync_wal_bytes=64 * 1024 * 1024,
                 journal_mode="wal",
                 restore=RestoreSettings(None, None, None),
+                wal_limit=128 * 1024 * 1024,
+                spool_quota=Quota(size=None, share=0.25),
             ),
         ),
         source=SOURCE,
