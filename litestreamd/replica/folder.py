@@ -17,7 +17,7 @@ from litestreamd.replica.access import Access
 from litestreamd.replica.creation import Link, create_file, fsync_folder, make_folders, sweep
 from litestreamd.replica.faults import translated
 from litestreamd.replica.folder_v3 import objects_v3
-from litestreamd.replica.port import CHUNK, Created, Fence, StoredObject, StoredV3
+from litestreamd.replica.port import CHUNK, Created, Fence, StoredObject, StoredV3, Times
 from litestreamd.v3.names import FOLDER as V3_FOLDER
 from litestreamd.v3.names import V3Name
 
@@ -30,6 +30,7 @@ class FolderReplica:
     """The folder back end; see replica/port.py for what each method promises."""
 
     kind = "file"
+    times = Times.HEADER
 
     def __init__(self, root: Path, name: str, access: Access | None = None, link: Link = os.link) -> None:
         self.name = name

@@ -43,6 +43,18 @@ class Fence(Enum):
     """The store cannot; we reserve the name and look first. Writer epochs carry the weight."""
 
 
+class Times(Enum):
+    """What the creation times of a listing are worth (jobs/restore_times compares them with the objects' headers)."""
+
+    HEADER = "header"
+    """The time in the object's header, to the millisecond, unless a copy of the replica lost it ("file": the mtime)."""
+    HEADER_SECONDS = "header-seconds"
+    """The same, rounded down to the second (SFTP)."""
+    STORE = "store"
+    """When the store got the object, by its own clock (WebDAV; object stores without their metadata): nothing that a
+    header could contradict."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredObject:
     """One LTX object as a listing shows it.
@@ -107,6 +119,10 @@ class Replica(Protocol):
     @property
     def fence(self) -> Fence:
         """What "create only" rests on here, as far as seen until now."""
+
+    @property
+    def times(self) -> Times:
+        """What `created_ms` means in listings of this place."""
 
     def list(self, level: int | None = None) -> Iterator[StoredObject]:
         """All objects (of one level, or of levels 0 to 9), ascending by level, min and max TXID.
