@@ -5,7 +5,7 @@ only when every input was read to its end and proven (file checksum, page index,
 and agrees with its neighbours (TXIDs, page size, the database checksums between them, the pages the database grew by);
 else SourceDamaged names the culprit before that. LZ4 blocks are copied as they are. One `open` for each input.
 
-Memory is bounded by the number of inputs: about BUDGET in all, with what they have on the way, and 10 bytes a page.
+Memory is bounded by the number of inputs: about BUDGET in all, and 10 bytes for each page of an input and of the result.
 """
 
 from bisect import bisect_right
@@ -29,8 +29,8 @@ from litestreamd.ltx.pages import BATCH_BYTES, batch_pages
 from litestreamd.replica.port import CHUNK
 
 BUDGET = 48 << 20
-"""Bytes in memory, whatever the number of inputs up to 128. Each has a sixth of its part in pages that are decoded
-ahead (up to half as many again), and the rest in the chunks that their blocks are views of."""
+"""Bytes in memory, whatever the number of inputs up to 128. Each has a twelfth of its part in pages that are decoded
+ahead (up to half as many again), and what it needs beyond in the chunks that their blocks are views of."""
 
 _OPENED_AT_ONCE = 8
 
@@ -64,7 +64,7 @@ class Compaction:
 
     def __init__(self, inputs: Sequence[Input]) -> None:
         self._inputs = inputs
-        self._ahead_bytes = min(BATCH_BYTES, BUDGET // 6 // len(inputs))
+        self._ahead_bytes = min(BATCH_BYTES, BUDGET // 12 // len(inputs))
         self._opened: list[_Opened] | None = self._open()
         self.header = self._merged(self._opened)
 
