@@ -23,18 +23,24 @@ from litestreamd.jobs.events import Observer
 from litestreamd.jobs.restore_choice import Candidate, CandidateV3, Wish, candidate, choose
 from litestreamd.jobs.restore_events import (
     IntegrityUnknown,
+    PointResolved,
     ReplicaPassedOver,
     RestorePlannedAgain,
     RestoreStarted,
     RestoreStartedV3,
 )
 from litestreamd.jobs.restore_fill import Filled, fill
+from litestreamd.jobs.restore_sink import Counted, Progress, Sink
 from litestreamd.jobs.restore_v3 import FilledV3, fill_v3
 from litestreamd.plan.continuation import Head, RestoredFrom
-from litestreamd.plan.restore import RestorePlan
+from litestreamd.plan.resolution import resolve
+from litestreamd.plan.restore import Before, RestorePlan
 from litestreamd.plan.restore_v3 import PlanV3
 from litestreamd.replica.port import Replica
 from litestreamd.replica.root import read_newest
+
+_TRIES = 5
+"""How often a replica is listed and planned from, when its objects vanish meanwhile."""
 
 
 class Integrity(Enum):
@@ -61,6 +67,7 @@ class Request:
 
     force: replace an existing database (it is kept beside). parallelism: objects or pieces in work at once.
     state_directory: where to leave `restored-from`, None when the database is not restored to its own place.
+    progress: told how far it is, from any thread.
     identities: for replicas, by name, the age identities that open what Litestream 0.3 encrypted. Secrets.
     """
 
@@ -71,6 +78,7 @@ class Request:
     integrity: Integrity = Integrity.AUTO
     ownership: Ownership = Ownership()
     state_directory: Path | None = None
+    progress: Progress | None = None
     identities: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
 
 
@@ -107,20 +115,23 @@ def restore(replicas: Sequence[Replica], request: Request, tell: Observer, now_m
 
 
 def _restore_from(chosen: Candidate | CandidateV3, request: Request, tell: Observer, now_ms: int) -> Restored:
-    try:
-        return _attempt(chosen, request, tell, now_ms)
-    except ObjectMissing as error:
-        # Retention or compaction removed it after the listing; what replaces it is in a new one.
-        tell(RestorePlannedAgain(str(request.output), chosen.replica.name, str(error)))
-        again = candidate(chosen.replica, request.target, str(request.output), tell)
-        return _attempt(again, request, tell, now_ms)
+    """Retention or compaction may remove an object after the listing; what replaces it is in a new one. A daemon that
+    works on the replica meanwhile can do that again and again, so a few tries are made."""
+    for _ in range(_TRIES - 1):
+        try:
+            return _attempt(chosen, request, tell, now_ms)
+        except ObjectMissing as error:
+            tell(RestorePlannedAgain(str(request.output), chosen.replica.name, str(error)))
+        chosen = candidate(chosen.replica, request.target, str(request.output), tell)
+    return _attempt(chosen, request, tell, now_ms)
 
 
 def _attempt(chosen: Candidate | CandidateV3, request: Request, tell: Observer, now_ms: int) -> Restored:
     replica, plan = chosen.replica, chosen.plan
     record = _record(chosen) if request.state_directory else None
     with draft_for(request.output) as draft:
-        filled = _fill(chosen, draft, request, tell)
+        sink = Counted(draft, request.progress) if request.progress else draft
+        filled = _fill(chosen, sink, request, tell)
         passing("restore.filled")
         mode, uid, gid = _ownership(chosen, request)
         draft.finish(mode, uid, gid)
@@ -131,16 +142,18 @@ def _attempt(chosen: Candidate | CandidateV3, request: Request, tell: Observer, 
     return Restored(replica, plan, filled.size, filled.proven, asked, installed)
 
 
-def _fill(chosen: Candidate | CandidateV3, draft: Draft, request: Request, tell: Observer) -> Filled | FilledV3:
+def _fill(chosen: Candidate | CandidateV3, sink: Sink, request: Request, tell: Observer) -> Filled | FilledV3:
     """Carry out the plan, whichever format it is in."""
     database, replica = str(request.output), chosen.replica
     if isinstance(chosen, CandidateV3):
         old = chosen.plan
         tell(RestoreStartedV3(database, replica.name, old.generation, old.index, len(old.steps), old.size))
-        return fill_v3(replica, old, draft, request.parallelism, request.identities.get(replica.name, ()))
+        return fill_v3(replica, old, sink, request.parallelism, request.identities.get(replica.name, ()))
     plan = chosen.plan
     tell(RestoreStarted(database, replica.name, plan.max_txid, len(plan.steps), plan.size))
-    return fill(replica, plan, draft, request.parallelism)
+    if isinstance(request.target, Before):
+        tell(PointResolved(database, replica.name, resolve(chosen.objects, plan, request.target)))
+    return fill(replica, plan, sink, request.parallelism)
 
 
 def _record(chosen: Candidate | CandidateV3) -> RestoredFrom | None:

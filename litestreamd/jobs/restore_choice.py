@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from litestreamd.basics.errors import LitestreamdError, NotAvailable, RightsError, StoreError
 from litestreamd.jobs.events import Observer
-from litestreamd.jobs.restore_events import FormatChosen, ReplicaPassedOver
+from litestreamd.jobs.restore_events import FormatChosen, HeaderTimesUsed, ReplicaPassedOver
+from litestreamd.jobs.restore_times import dated
 from litestreamd.plan.formats import choose_format
 from litestreamd.plan.restore import AtTxid, Before, RestorePlan, Target, plan_restore
 from litestreamd.plan.restore_v3 import PlanV3, TargetV3, plan_restore_v3
@@ -88,6 +89,11 @@ def candidate(replica: Replica, target: Wish, database: str, tell: Observer) -> 
     """List one replica and plan. Raises NoBackup, NotAvailable, and the errors of the port."""
     highest = read_writers(replica).highest
     objects, old = tuple(replica.list()), tuple(replica.list_v3())
+    if isinstance(target, Before):
+        found = dated(replica, objects)
+        objects = found.objects
+        if found.from_headers:
+            tell(HeaderTimesUsed(database, replica.name))
     if not objects and not old:
         if replica.has_v3():
             raise NotAvailable(

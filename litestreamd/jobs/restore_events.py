@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from litestreamd.jobs.events import Event
+from litestreamd.plan.resolution import Resolution
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,21 @@ class FormatChosen(Event):
     replica: str
     v3: bool
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderTimesUsed(Event):
+    """The objects of a replica do not carry the times they were made at; those in their headers are used."""
+
+    replica: str
+
+
+@dataclass(frozen=True, slots=True)
+class PointResolved(Event):
+    """A time was asked for, and this is the state it gives."""
+
+    replica: str
+    resolution: Resolution
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""Puts a plan of Litestream 0.3 objects into a draft: the snapshot, and then every WAL on top of it.
+"""Puts a plan of Litestream 0.3 objects into a sink: the snapshot, and then every WAL on top of it.
 
-In: a replica, a plan, a draft. Out: the size of the database. Promised: the bytes that Litestream 0.3 restores, where
+In: a replica, a plan, a sink. Out: the size of the database. Promised: the bytes that Litestream 0.3 restores, where
 SQLite checkpoints each WAL into the file; but what 0.3 (and SQLite) would pass over in silence is an error here: a
 segment that is missing, cut or changed loses everything behind it in its WAL. Memory is bounded by the pieces in work.
 
@@ -19,8 +19,8 @@ from itertools import groupby
 from typing import ClassVar
 
 from litestreamd.basics.errors import DamagedData, NotAvailable
-from litestreamd.database.draft import Draft
 from litestreamd.jobs.pool import done_ahead, worker_pool
+from litestreamd.jobs.restore_sink import Sink
 from litestreamd.jobs.restore_v3_objects import Fetched, fetch
 from litestreamd.plan.generations import Segment
 from litestreamd.plan.restore_v3 import PlanV3, state_before
@@ -44,10 +44,10 @@ class FilledV3:
     )
 
 
-def fill_v3(replica: Replica, plan: PlanV3, draft: Draft, parallelism: int, identities: Sequence[str]) -> FilledV3:
+def fill_v3(replica: Replica, plan: PlanV3, sink: Sink, parallelism: int, identities: Sequence[str]) -> FilledV3:
     """Carry out a plan. Raises DamagedData and NotAvailable with the object's name and the way out, the errors of the
-    port and of the draft, ConfigError for identities."""
-    filling = _Filling(draft)
+    port and of the sink, ConfigError for identities."""
+    filling = _Filling(sink)
     with worker_pool(parallelism) as pool:
         fetched = done_ahead(pool, partial(fetch, replica), plan.steps, 2 * parallelism)
         with _naming(replica, plan, 0):
@@ -66,8 +66,8 @@ def fill_v3(replica: Replica, plan: PlanV3, draft: Draft, parallelism: int, iden
 class _Filling:
     """The state of one `fill_v3`: how far the file is."""
 
-    def __init__(self, draft: Draft) -> None:
-        self._draft = draft
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
         self._page_size = 0
         self.size = 0
 
@@ -76,7 +76,7 @@ class _Filling:
         if self.size == 0:
             self._page_size = int.from_bytes(piece[_PAGE_SIZE_AT : _PAGE_SIZE_AT + 2], "big")
             self._page_size = 65536 if self._page_size == 1 else self._page_size
-        self._draft.write([piece], self.size)
+        self._sink.write([piece], self.size)
         self.size += len(piece)
 
     def apply(self, body: Fetched, identities: Sequence[str], replay: Replay) -> None:
@@ -96,13 +96,13 @@ class _Filling:
         """A WAL has ended: the database has the size of its last commit (a WAL without frames changes nothing)."""
         if replay.commit:
             self.size = replay.commit * replay.page_size
-            self._draft.resize(self.size)
+            self._sink.resize(self.size)
 
     def _write_pages(self, newest: dict[int, bytes], page_size: int) -> None:
         """Write pages, each run of consecutive numbers at once."""
         for _, run in groupby(enumerate(sorted(newest)), key=lambda place: place[1] - place[0]):
             numbers = [number for _, number in run]
-            self._draft.write([newest[number] for number in numbers], (numbers[0] - 1) * page_size)
+            self._sink.write([newest[number] for number in numbers], (numbers[0] - 1) * page_size)
 
 
 def _refuse_gap(segment: Segment, replay: Replay, index: int) -> None:
