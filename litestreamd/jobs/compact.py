@@ -5,7 +5,7 @@ only when every input was read to its end and proven (file checksum, page index,
 and agrees with its neighbours (TXIDs, page size, the database checksums between them, the pages the database grew by);
 else SourceDamaged names the culprit before that. LZ4 blocks are copied as they are. One `open` for each input.
 
-Memory is bounded by the number of inputs: about BUDGET in all, and 10 bytes for each page of an input and of the result.
+Memory is bounded by the number of inputs: about BUDGET in all, and 10 bytes for each page of an input or the result.
 """
 
 from bisect import bisect_right
