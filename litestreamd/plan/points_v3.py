@@ -4,18 +4,17 @@ In: a complete listing. Out: every moment that `-timestamp` can be given for a s
 time in it restores with `plan_restore_v3` and that generation (law; tests/unit).
 """
 
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate
 
-from litestreamd.plan.generations import Generation, StoredV3, generations
+from litestreamd.plan.generations import Generation, Segment, Snapshot, StoredV3, generations
 
 
 @dataclass(frozen=True, slots=True)
 class PointV3:
-    """A state that 0.3 kept: the WAL index it lies in, its time (`-timestamp` takes it in), the object that made it:
-    its size in bytes, and whether it is a snapshot."""
+    """A state that 0.3 kept: the WAL index it lies in, its time (`-timestamp` takes it in), and of its last object the
+    size in bytes, and whether that is a snapshot which stands for itself."""
 
     generation: str
     index: int
@@ -31,28 +30,31 @@ def points_v3(objects: Iterable[StoredV3]) -> list[PointV3]:
 
 
 def _points(generation: Generation) -> Iterator[PointV3]:
+    """The points of one generation: each snapshot serves from its own time until that of the next."""
     by_time = sorted(generation.snapshots, key=lambda each: (each.created_ns, each.index))
-    times = [each.created_ns for each in by_time]
-    for snapshot in by_time:
-        yield PointV3(generation.name, snapshot.index, snapshot.created_ns, snapshot.stored.size, snapshot=True)
-    segments = generation.segments
-    # A segment counts from the moment on at which everything before it counts.
-    reached = list(accumulate((segment.created_ns for segment in segments), max))
-    runs = _runs(generation)
-    for at, segment in enumerate(segments):
-        latest = bisect_right(times, reached[at])
-        last_of_its_moment = at + 1 == len(segments) or reached[at + 1] > reached[at]
-        if latest == 0 or not last_of_its_moment:
+    ends = [*(each.created_ns for each in by_time[1:]), None]
+    for snapshot, until in zip(by_time, ends, strict=False):
+        if until == snapshot.created_ns:
             continue
-        snapshot = by_time[latest - 1]
-        if runs.get(segment.index, segment.index + 1) <= snapshot.index <= segment.index:
-            yield PointV3(generation.name, segment.index, reached[at], segment.stored.size, snapshot=False)
+        for created_ns, part in _states(generation, snapshot, until):
+            size, alone = part.stored.size, isinstance(part, Snapshot)
+            yield PointV3(generation.name, part.index, created_ns, size, alone)
 
 
-def _runs(generation: Generation) -> dict[int, int]:
-    """For each WAL index that is there from its first byte on: the first index of the unbroken run it belongs to."""
-    runs: dict[int, int] = {}
-    for segment in generation.segments:
-        if segment.offset == 0:
-            runs[segment.index] = runs.get(segment.index - 1, segment.index)
-    return runs
+def _states(generation: Generation, snapshot: Snapshot, until: int | None) -> Iterator[tuple[int, Snapshot | Segment]]:
+    """Each moment before `until` at which there is another state on top of a snapshot, and its last object."""
+    moment, index = snapshot.created_ns, snapshot.index - 1
+    last: dict[int, Snapshot | Segment] = {moment: snapshot}
+    first = bisect_left(generation.segments, snapshot.index, key=lambda each: each.index)
+    for segment in generation.segments[first:]:
+        # One that seems older than what lies below it counts with that.
+        moment = max(moment, segment.created_ns)
+        if until is not None and moment >= until:
+            break
+        index += segment.offset == 0
+        if segment.index != index:
+            # A hole: no later moment gives a state either, nor does this one.
+            last.pop(moment, None)
+            break
+        last[moment] = segment
+    return iter(last.items())
