@@ -14,12 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from litestreamd.plan.points import restore_points
-from litestreamd.plan.retention import promised
-
 from litestreamd.jobs.events import Captured, ContinuityLost, Expired, Problem
 from litestreamd.ltx.names import SNAPSHOT_LEVEL
+from litestreamd.plan.points import restore_points
 from litestreamd.plan.restore import Before, plan_restore
+from litestreamd.plan.retention import promised
 from litestreamd.plan.rules import Keep, Rules
 from litestreamd.replica.folder import FolderReplica
 from litestreamd.replica.port import StoredObject
