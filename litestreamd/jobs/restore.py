@@ -39,7 +39,7 @@ from litestreamd.plan.restore_v3 import PlanV3
 from litestreamd.replica.port import Replica
 from litestreamd.replica.root import read_newest
 
-_TRIES = 5
+TRIES = 5
 """How often a replica is listed and planned from, when its objects vanish meanwhile."""
 
 
@@ -117,7 +117,7 @@ def restore(replicas: Sequence[Replica], request: Request, tell: Observer, now_m
 def _restore_from(chosen: Candidate | CandidateV3, request: Request, tell: Observer, now_ms: int) -> Restored:
     """Retention or compaction may remove an object after the listing; what replaces it is in a new one. A daemon that
     works on the replica meanwhile can do that again and again, so a few tries are made."""
-    for _ in range(_TRIES - 1):
+    for _ in range(TRIES - 1):
         try:
             return _attempt(chosen, request, tell, now_ms)
         except ObjectMissing as error:

@@ -10,7 +10,6 @@ proof, whatever wrote the older objects. Otherwise every object is read to its e
 checksum, and SQLite has to look at the result (jobs/restore does that).
 """
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,9 +22,8 @@ from litestreamd.basics.checksum import FLAG, page_checksum
 from litestreamd.basics.errors import DamagedData
 from litestreamd.jobs.pool import done_ahead, worker_pool
 from litestreamd.jobs.restore_frames import one_piece, whole_object
-from litestreamd.jobs.restore_sink import Sink
+from litestreamd.jobs.restore_sink import Nowhere, Sink
 from litestreamd.jobs.restore_source import ObjectReader, OpenedObject, open_object
-from litestreamd.ltx.decoder import read_pages
 from litestreamd.ltx.header import Header
 from litestreamd.ltx.merge import merged_header
 from litestreamd.ltx.pages import batch_pages
@@ -85,6 +83,25 @@ def fill(replica: Replica, plan: RestorePlan, sink: Sink, parallelism: int) -> F
                 f"{plan.steps[-1].name} was made from"
             )
     return Filled(header, proven=proof is not None)
+
+
+def survey(replica: Replica, plan: RestorePlan, parallelism: int) -> list[int]:
+    """Bytes that `fill` would fetch of each step of a plan. Reads what tells where pages are. Raises as `fill`."""
+    fetched = {step.name: 0 for step in plan.steps}
+
+    def counting(newest_first: Iterable[OpenedObject]) -> Iterator[OpenedObject]:
+        for opened in newest_first:
+            fetched[opened.reader.name] = opened.reader.size if opened.reader.held else opened.overhead
+            yield opened
+
+    with worker_pool(parallelism) as pool:
+        opened = done_ahead(pool, partial(open_object, replica), reversed(plan.steps), parallelism)
+        newest = next(opened)
+        _refuse_absurd(newest.header, plan)
+        for work in _Filling(Nowhere(), newest.header).work(counting(chain([newest], opened))):
+            if not work.reader.held:
+                fetched[work.reader.name] += work.frames[1].length if work.frames else work.reader.size
+    return list(fetched.values())
 
 
 def _refuse_absurd(header: Header, plan: RestorePlan) -> None:
@@ -172,7 +189,5 @@ def _naming_culprit(replica: Replica, plan: RestorePlan) -> Iterator[None]:
         yield
     except DamagedData as error:
         for stored in plan.steps:
-            reader = ObjectReader(replica, stored)
-            with reader.naming_damage():
-                deque(read_pages(reader.chunks()), maxlen=0)
+            ObjectReader(replica, stored).prove()
         raise DamagedData(f"{replica.description}: {error}") from error

@@ -5,11 +5,13 @@ Promised: small objects are fetched once, in one piece, and no more than a windo
 every damage is told as DamagedData with the object's name.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from litestreamd.basics.errors import DamagedData
+from litestreamd.ltx.decoder import read_pages
 from litestreamd.ltx.errors import LtxError, Truncated
 from litestreamd.ltx.header import HEADER_SIZE, Header, decode_header
 from litestreamd.ltx.index import TAIL_SIZE, PageIndex, index_windows, locate_index
@@ -22,6 +24,14 @@ _SMALL = 256 << 10
 
 _INDEX_PIECE = 512 << 10
 """Bytes of a page index that are read at once: about 50,000 pages."""
+
+
+class DamagedObject(DamagedData):
+    """An object whose bytes do not prove what they claim to be. `name`: which one."""
+
+    def __init__(self, text: str, name: ObjectName) -> None:
+        super().__init__(text)
+        self.name = name
 
 
 class ObjectReader:
@@ -43,6 +53,21 @@ class ObjectReader:
             raise Truncated("the object is shorter than its listing says")
         return data
 
+    @property
+    def held(self) -> bool:
+        """Whether it was fetched as a whole already."""
+        return self._body is not None
+
+    def prove(self) -> Header:
+        """Read it from end to end. Raises DamagedObject when that does not prove it, and the errors of the port."""
+        with self.naming_damage():
+            events = read_pages(self.chunks())
+            header = next(events)
+            deque(events, maxlen=0)
+            # The first event of a file is its header, or an error.
+            assert isinstance(header, Header)
+            return header
+
     def chunks(self) -> Iterator[memoryview | bytes]:
         """The whole object from front to back."""
         if self._body is not None:
@@ -55,7 +80,7 @@ class ObjectReader:
         try:
             yield
         except LtxError as error:
-            raise DamagedData(f"{self._replica.description}: {self.name}: {error}") from error
+            raise DamagedObject(f"{self._replica.description}: {self.name}: {error}", self.name) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,128 @@
+"""Proves what a replica holds without writing a database: a restore of the newest state whose pages are thrown away.
+
+In: a replica. Out: `Verified`: what its listing shows, what was proven, which objects are damaged and which restore
+points are lost with them. Promised: what is called sound here is what a restore would accept, for it is the same
+code; the replica is only read. An object that vanishes meanwhile (retention) is no damage.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+from litestreamd.basics.errors import DamagedData, NotAvailable, ObjectMissing
+from litestreamd.basics.txid import format_txid
+from litestreamd.jobs.events import Observer
+from litestreamd.jobs.pool import done_ahead, worker_pool
+from litestreamd.jobs.restore import TRIES
+from litestreamd.jobs.restore_choice import Candidate, CandidateV3, NoBackup, candidate
+from litestreamd.jobs.restore_fill import Filled, fill
+from litestreamd.jobs.restore_sink import Counted, Nowhere, Progress, Sink
+from litestreamd.jobs.restore_source import DamagedObject, ObjectReader
+from litestreamd.jobs.restore_v3 import FilledV3, fill_v3
+from litestreamd.plan.findings import Finding, findings
+from litestreamd.plan.points import restore_points
+from litestreamd.plan.restore import Latest, RestorePlan
+from litestreamd.plan.restore_v3 import PlanV3
+from litestreamd.replica.port import Replica, StoredObject
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Something that is not as it should be. name: the object, "" when it is none in particular. lost: the TXIDs that
+    cannot be restored because of it."""
+
+    name: str
+    error: str
+    lost: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The state of a replica. plan: of the newest state, None when there is none. filled: what it gave, None when it
+    is not sound. read: objects that were read to their end, besides those of the plan. damage: empty when all is well.
+    """
+
+    replica: Replica
+    findings: tuple[Finding, ...]
+    plan: RestorePlan | PlanV3 | None
+    filled: Filled | FilledV3 | None
+    read: int
+    damage: tuple[Damage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """How thoroughly. everything: every object to its end. identities: of age, for Litestream 0.3. Secrets."""
+
+    everything: bool = False
+    parallelism: int = 8
+    progress: Progress | None = None
+    identities: Sequence[str] = ()
+
+
+def verify(replica: Replica, checks: Checks, tell: Observer) -> Verified:
+    """Look at one replica. Raises NoBackup, and the errors of the port; damage is in the answer."""
+    objects = tuple(replica.list())
+    plan, filled, found = _newest_state(replica, objects, checks, tell)
+    read = 0
+    if checks.everything:
+        known = {damage.name for damage in found}
+        errors = _prove_each(replica, objects, checks.parallelism)
+        found += [_damage(objects, error) for error in errors if error and str(error.name) not in known]
+        read = len(objects)
+    return Verified(replica, tuple(findings(objects)), plan, filled, read, tuple(found))
+
+
+def _newest_state(
+    replica: Replica, objects: Sequence[StoredObject], checks: Checks, tell: Observer
+) -> tuple[RestorePlan | PlanV3 | None, Filled | FilledV3 | None, list[Damage]]:
+    """Restore it to nowhere; listed again when an object vanishes, as a restore does."""
+    plan = None
+    for left in reversed(range(TRIES)):
+        try:
+            chosen = candidate(replica, Latest(), replica.description, tell)
+            plan = chosen.plan
+            return plan, _fill(chosen, checks), []
+        except ObjectMissing:
+            if not left:
+                raise
+        except NoBackup:
+            raise
+        except DamagedObject as error:
+            return plan, None, [_damage(objects, error)]
+        except (DamagedData, NotAvailable) as error:
+            return plan, None, [Damage("", str(error), ())]
+    raise AssertionError("the last try returns or raises")
+
+
+def _fill(chosen: Candidate | CandidateV3, checks: Checks) -> Filled | FilledV3:
+    sink: Sink = Counted(Nowhere(), checks.progress) if checks.progress else Nowhere()
+    if isinstance(chosen, CandidateV3):
+        return fill_v3(chosen.replica, chosen.plan, sink, checks.parallelism, checks.identities)
+    return fill(chosen.replica, chosen.plan, sink, checks.parallelism)
+
+
+def _prove_each(replica: Replica, objects: Sequence[StoredObject], parallelism: int) -> list[DamagedObject | None]:
+    with worker_pool(parallelism) as pool:
+        return list(done_ahead(pool, partial(_prove, replica), objects, 2 * parallelism))
+
+
+def _prove(replica: Replica, stored: StoredObject) -> DamagedObject | None:
+    """Read one object to its end, and compare its name with what it holds."""
+    with suppress(ObjectMissing):
+        try:
+            header = ObjectReader(replica, stored).prove()
+        except DamagedObject as error:
+            return error
+        if (header.min_txid, header.max_txid) != (stored.name.min_txid, stored.name.max_txid):
+            held = f"it holds TXIDs {format_txid(header.min_txid)} to {format_txid(header.max_txid)}"
+            return DamagedObject(f"{replica.description}: {stored.name}: {held}", stored.name)
+    return None
+
+
+def _damage(objects: Sequence[StoredObject], error: DamagedObject) -> Damage:
+    """The points that are lost without this object."""
+    before = {point.txid for point in restore_points(objects)}
+    after = {point.txid for point in restore_points([each for each in objects if each.name != error.name])}
+    return Damage(str(error.name), str(error), tuple(sorted(before - after)))
