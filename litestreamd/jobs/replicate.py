@@ -291,6 +291,8 @@ class Replication:
         if self._keeper is None:
             self._let_go()  # opened half: our claim on the file must not stand in our own way
         else:
+            # What is kept aside for an image may be the room that is missing.
+            self._live.followers.close()
             size = self._live.wal_size()
             limit = max(VALVE_BYTES, 4 * self.settings.limits.truncate_pages * frame_size(self._live.page_size))
             if size > limit:
