@@ -20,6 +20,8 @@ from litestreamd.cli.options import HELP_NAMES, nearest, parse_arguments
 COMMANDS = {
     "replicate": "copy databases to their replicas as they change",
     "restore": "bring a database back from a replica",
+    "points": "list the moments that can be restored",
+    "verify": "prove that a backup can be restored, without writing a database",
     "databases": "list the databases of a configuration",
     "generations": "list what Litestream 0.3 left of a database on its replicas",
     "ltx": "list the LTX files of a database on its replicas",

@@ -14,19 +14,21 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from litestreamd.basics.clock import parse_time_ns
-from litestreamd.basics.errors import ConfigError, ExitCode, StoreMissing, UsageError
+from litestreamd.basics.clock import parse_moment_ns
+from litestreamd.basics.errors import ConfigError, DamagedData, ExitCode, StoreError, StoreMissing, UsageError
 from litestreamd.basics.txid import parse_txid
 from litestreamd.cli.command import Command
 from litestreamd.cli.options import JSON, Arguments, Option
-from litestreamd.cli.restore_report import Report
-from litestreamd.cli.selection import SELECTION, Target, select_one
-from litestreamd.config.load import replica_from_url
+from litestreamd.cli.progress import Progress
+from litestreamd.cli.restore_report import Report, warn
+from litestreamd.cli.selection import SELECTION, Target, select_replicas
 from litestreamd.config.model import RestoreSettings
 from litestreamd.config.places import absolute
 from litestreamd.database.state_paths import state_directory
+from litestreamd.jobs.events import Event
 from litestreamd.jobs.restore import Integrity, Ownership, Request, restore
-from litestreamd.jobs.restore_choice import NoBackup, Wish, choose
+from litestreamd.jobs.restore_choice import Candidate, CandidateV3, NoBackup, Wish, choose
+from litestreamd.jobs.restore_fill import survey
 from litestreamd.plan.restore import AtTxid, Before, Latest
 from litestreamd.plan.restore_v3 import TargetV3
 from litestreamd.replica.build import build_replica
@@ -38,7 +40,7 @@ _INTEGRITY = tuple(mode.value for mode in Integrity)
 def run(arguments: Arguments) -> ExitCode:
     """Restore, or with -dry-run print what would be done."""
     word = arguments.words[0]
-    chosen = _chosen(word, arguments)
+    chosen = select_replicas(word, arguments)
     output = _output(chosen, word, arguments)
     moment = _moment(arguments)
     if arguments.switch("if-db-not-exists") and output.exists():
@@ -58,30 +60,45 @@ def run(arguments: Arguments) -> ExitCode:
 def _restore(chosen: Target, moment: Wish, output: Path, arguments: Arguments) -> None:
     replicas = [build_replica(spec) for spec in chosen.replicas]
     report = Report(arguments.switch("json"), several=len(replicas) > 1)
+    parallelism = arguments.number("parallelism", 8, at_least=1)
     if arguments.switch("dry-run"):
         best = choose(replicas, moment, str(output), report.tell)[0]
-        report.plan(arguments.words[0], str(output), best.replica, best.plan)
+        report.plan(arguments.words[0], str(output), best, moment, _survey(best, parallelism))
         return
+    progress = Progress()
+
+    def tell(event: Event) -> None:
+        progress.clear()
+        report.tell(event)
+
     request = Request(
         target=moment,
         output=output,
         force=arguments.switch("force"),
-        parallelism=arguments.number("parallelism", 8, at_least=1),
+        parallelism=parallelism,
         integrity=Integrity(arguments.choice("integrity-check", _INTEGRITY, Integrity.AUTO.value)),
         ownership=_ownership(chosen.database.restore) if chosen.database else Ownership(),
         state_directory=_state_of(chosen) if _is_own_place(chosen, output) else None,
+        progress=None if arguments.switch("json") else progress,
         identities={spec.name: spec.identities for spec in chosen.replicas},
     )
     began = time.monotonic()
-    done = restore(replicas, request, report.tell, now_ms=time.time_ns() // 1_000_000)
+    try:
+        done = restore(replicas, request, tell, now_ms=time.time_ns() // 1_000_000)
+    finally:
+        progress.clear()
     report.result(str(output), done, time.monotonic() - began)
 
 
-def _chosen(word: str, arguments: Arguments) -> Target:
-    """What to restore from. A folder cannot be a database, so it is a replica."""
-    if "/" in word and "://" not in word and absolute(word, os.environ).is_dir():
-        return Target((replica_from_url(word, os.environ),))
-    return select_one(word, arguments)
+def _survey(best: Candidate | CandidateV3, parallelism: int) -> list[int] | None:
+    """Bytes to fetch of each object; None when an object cannot say (a restore would tell why)."""
+    if isinstance(best, CandidateV3):
+        return None
+    try:
+        return survey(best.replica, best.plan, parallelism)
+    except (DamagedData, StoreError) as error:
+        warn(str(error))
+        return None
 
 
 def _output(chosen: Target, word: str, arguments: Arguments) -> Path:
@@ -96,9 +113,8 @@ def _output(chosen: Target, word: str, arguments: Arguments) -> Path:
 
 def _moment(arguments: Arguments) -> Wish:
     txid = arguments.read("txid", parse_txid)
-    before_ns = arguments.read("timestamp", parse_time_ns)
-    if txid is not None and before_ns is not None:
-        raise UsageError("-txid and -timestamp exclude each other")
+    before_ns = arguments.read("timestamp", lambda text: parse_moment_ns(text, time.time_ns()))
+    _refuse_two(arguments)
     generation, index = arguments.read("generation", parse_generation), arguments.read("index", parse_index)
     if generation is not None or index is not None:
         if txid is not None:
@@ -109,6 +125,16 @@ def _moment(arguments: Arguments) -> Wish:
     if txid is not None:
         return AtTxid(txid)
     return Latest() if before_ns is None else Before(before_ns / 1_000_000, before_ns)
+
+
+def _refuse_two(arguments: Arguments) -> None:
+    """What to restore is said once."""
+    given = [f"-{name}" for name in ("txid", "timestamp") if arguments.text(name) is not None]
+    if arguments.switch("latest"):
+        given.append("-latest")
+        given += [f"-{name}" for name in ("generation", "index") if arguments.text(name) is not None]
+    if len(given) > 1:
+        raise UsageError(f"{given[0]} and {given[1]} exclude each other")
 
 
 def _is_own_place(chosen: Target, output: Path) -> bool:
@@ -168,7 +194,13 @@ COMMAND = Command(
     options=(
         Option("o", "where to (default: the database's own path)", "PATH"),
         Option("txid", "exactly this transaction (1 to 16 hex digits; default: the latest)", "TXID"),
-        Option("timestamp", "the last state stored before this time, such as 2026-04-18T09:15:00Z", "TIME"),
+        Option(
+            "timestamp",
+            "the last state stored before this time: 2026-04-18T09:15:00Z, 2026-04-18T11:15:00.5+02:00, or a while "
+            "back, such as 5m ago, 1h30m ago, 2d ago",
+            "TIME",
+        ),
+        Option("latest", "the newest state (the default)"),
         Option("generation", "of a Litestream 0.3 backup: from this generation (default: the freshest)", "GENERATION"),
         Option("index", "of a Litestream 0.3 backup: up to the end of this WAL (hex digits)", "INDEX"),
         Option("if-db-not-exists", "exit with 0 when the database exists already"),

@@ -5,18 +5,28 @@ JSON has the fields that Litestream 0.5 documents, and a few more. Times are RFC
 
 import json
 import sys
+from collections.abc import Sequence
 
 from litestreamd.basics.clock import format_time
 from litestreamd.basics.quantities import format_duration, format_size
 from litestreamd.basics.txid import format_txid
+from litestreamd.cli.restore_point import point_fields, point_lines
 from litestreamd.cli.restore_report_v3 import files_v3, head_v3, print_plan_v3, reached_v3
 from litestreamd.cli.table import print_table
 from litestreamd.jobs.events import Event
 from litestreamd.jobs.restore import Restored
-from litestreamd.jobs.restore_events import FormatChosen, IntegrityUnknown, ReplicaPassedOver, RestorePlannedAgain
-from litestreamd.plan.restore import RestorePlan
+from litestreamd.jobs.restore_choice import Candidate, CandidateV3, Wish
+from litestreamd.jobs.restore_events import (
+    FormatChosen,
+    HeaderTimesUsed,
+    IntegrityUnknown,
+    PointResolved,
+    ReplicaPassedOver,
+    RestorePlannedAgain,
+)
+from litestreamd.plan.resolution import Resolution, resolve
+from litestreamd.plan.restore import Before, RestorePlan
 from litestreamd.plan.restore_v3 import PlanV3
-from litestreamd.replica.port import Replica
 
 _COLUMNS = ("level", "file", "min_txid", "max_txid", "size", "timestamp")
 
@@ -27,6 +37,7 @@ class Report:
     def __init__(self, as_json: bool, several: bool) -> None:
         self._as_json = as_json
         self._several = several
+        self._found: Resolution | None = None
 
     def tell(self, event: Event) -> None:
         """The observer of the job: warnings, and what was decided."""
@@ -36,13 +47,25 @@ class Report:
             case FormatChosen(replica=replica, v3=v3, why=why):
                 taken = "Litestream 0.3" if v3 else "LTX"
                 say(f"replica {replica} holds LTX and Litestream 0.3: {taken} is taken, {why}")
+            case HeaderTimesUsed(replica=replica):
+                say(
+                    f"the files of replica {replica} have lost the times they were made at (a copy?): "
+                    "those in their headers are used"
+                )
+            case PointResolved(resolution=found):
+                self._found = found
+                for line in () if self._as_json else point_lines(found):
+                    say(line)
             case RestorePlannedAgain(error=error):
                 warn(f"{error}; listing the replica again")
             case IntegrityUnknown(why=why):
                 warn(f"SQLite could not check the restored database ({why}); every object's checksum was right")
 
-    def plan(self, source: str, target: str, replica: Replica, plan: RestorePlan | PlanV3) -> None:
-        """What would be done (`-dry-run`)."""
+    def plan(
+        self, source: str, target: str, best: Candidate | CandidateV3, moment: Wish, fetched: Sequence[int] | None
+    ) -> None:
+        """What would be done (`-dry-run`). fetched: bytes that would be read of each object, None when not known."""
+        replica, plan = best.replica, best.plan
         if isinstance(plan, PlanV3):
             if not self._as_json:
                 print_plan_v3(source, target, replica.name, plan)
@@ -57,7 +80,10 @@ class Report:
             "min_txid": format_txid(plan.min_txid),
             "max_txid": format_txid(plan.max_txid),
         }
-        files = [
+        found = (
+            resolve(best.objects, plan, moment) if isinstance(best, Candidate) and isinstance(moment, Before) else None
+        )
+        files: list[dict[str, object]] = [
             {
                 "level": step.name.level,
                 "name": step.name.file_name,
@@ -69,12 +95,19 @@ class Report:
             for step in plan.steps
         ]
         if self._as_json:
-            print(json.dumps(head | {"files": files}, indent=2))
+            more: dict[str, object] = {"size": plan.size, "fetch": sum(fetched) if fetched is not None else None}
+            if found:
+                more["point"] = point_fields(found)
+            if fetched is not None:
+                files = [file | {"fetch": size} for file, size in zip(files, fetched, strict=True)]
+            print(json.dumps(head | more | {"files": files}, indent=2))
             return
         print("Restore plan:")
         print(f"  source: {source}\n  target: {target}\n  replica: {replica.name}")
-        print(f"  txid range: {head['min_txid']} - {head['max_txid']}\n")
-        print("Files to fetch:")
+        print(f"  txid range: {head['min_txid']} - {head['max_txid']}")
+        for line in point_lines(found) if found else ():
+            print(f"  {line}")
+        print(f"\nFiles to fetch{_amount(plan, fetched)}:")
         print_table(_COLUMNS, [[str(cell) for cell in file.values()] for file in files])
 
     def result(self, target: str, done: Restored, seconds: float) -> None:
@@ -90,6 +123,7 @@ class Report:
                 "db_path": target,
                 "replica": done.replica.name,
                 **({"txid": format_txid(plan.max_txid)} if isinstance(plan, RestorePlan) else head_v3(plan)),
+                **({"point": point_fields(self._found)} if self._found else {}),
                 "duration_ms": round(seconds * 1000),
                 "integrity_check": done.integrity.value,
                 "size": done.size,
@@ -102,6 +136,13 @@ class Report:
             f"restored {target} to {reached} from {done.replica.description}: {format_size(done.size)} "
             f"in {format_duration(seconds)}, proven by {proof}{checked}"
         )
+
+
+def _amount(plan: RestorePlan, fetched: Sequence[int] | None) -> str:
+    """` (3, the last one first: 1.5 MiB of 2.0 MiB)`."""
+    count = str(len(plan.steps)) if len(plan.steps) == 1 else f"{len(plan.steps)}, the last one first"
+    part = "" if fetched is None else f"{format_size(sum(fetched))} of "
+    return f" ({count}: {part}{format_size(plan.size)})"
 
 
 def say(sentence: str) -> None:

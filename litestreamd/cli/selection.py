@@ -15,7 +15,7 @@ from litestreamd.basics.errors import UsageError
 from litestreamd.cli.options import CONFIG, NO_EXPAND_ENV, Arguments, Option, nearest
 from litestreamd.config.load import load_config, replica_from_url
 from litestreamd.config.model import Config, DatabaseSettings
-from litestreamd.config.places import database_path
+from litestreamd.config.places import absolute, database_path
 from litestreamd.database.state_paths import CONFIGURATION_DIRECTORY
 from litestreamd.replica.port import ReplicaSpec
 
@@ -85,6 +85,13 @@ def select_one(word: str, arguments: Arguments, environment: Mapping[str, str] =
         paths = ", ".join(str(target.database.path) for target in targets if target.database)
         raise UsageError(f"the instance {word} has several databases: say -db PATH, one of {paths}")
     return targets[0]
+
+
+def select_replicas(word: str, arguments: Arguments, environment: Mapping[str, str] = os.environ) -> Target:
+    """As `select_one`, and a folder, which cannot be a database, is the root of a replica."""
+    if "/" in word and "://" not in word and absolute(word, environment).is_dir():
+        return Target((replica_from_url(word, environment),))
+    return select_one(word, arguments, environment)
 
 
 def _target(config: Config, text: str, arguments: Arguments, environment: Mapping[str, str]) -> Target:

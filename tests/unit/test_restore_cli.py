@@ -139,10 +139,11 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(call: Command, url: str, t
 
 def test_a_dry_run_in_json_has_litestreams_fields(call: Command, url: str, tmp_path: Path) -> None:
     plan = json.loads(call("-dry-run", "-json", "-o", "out.db", url).out)
-    assert list(plan) == ["source", "target_path", "replica", "min_txid", "max_txid", "files"]
+    assert list(plan) == ["source", "target_path", "replica", "min_txid", "max_txid", "size", "fetch", "files"]
+    assert plan["size"] == plan["fetch"] == sum(file["size"] for file in plan["files"])
     assert (plan["source"], plan["target_path"], plan["max_txid"]) == (url, str(tmp_path / "out.db"), f"{8:016x}")
     newest = plan["files"][-1]
-    assert list(newest) == ["level", "name", "min_txid", "max_txid", "size", "timestamp"]
+    assert list(newest) == ["level", "name", "min_txid", "max_txid", "size", "timestamp", "fetch"]
     assert (newest["level"], newest["timestamp"]) == (0, "2025-06-15T15:06:48.000Z")
 
 

@@ -1,0 +1,82 @@
+"""How far a restore is: a bar on a terminal, a line now and then elsewhere, always on stderr.
+
+In: bytes done and in all, from any thread. Out: text. Promised: nothing on stdout; a bar is gone before anything else
+is printed, if whoever prints calls `clear`.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from threading import Lock
+from typing import TextIO
+
+from litestreamd.basics.quantities import format_duration, format_size
+
+_DRAW_EVERY_S = 0.1
+_LINE_EVERY_S = 10.0
+_BAR = 24
+
+
+class Progress:
+    """One piece of work, told on a stream."""
+
+    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream or sys.stderr
+        self._bar = self._stream.isatty() and os.environ.get("TERM") != "dumb"
+        self._clock = clock
+        self._every = _DRAW_EVERY_S if self._bar else _LINE_EVERY_S
+        self._lock = Lock()
+        self._began = self._shown = clock()
+        self._done = 0
+        self._drawn = 0
+
+    def __call__(self, done: int, total: int) -> None:
+        """So many bytes of `total` (0: not known) are done. A count that goes back means that it starts anew."""
+        now = self._clock()
+        with self._lock:
+            if done < self._done:
+                self._began = now
+            self._done = done
+            if now - self._shown < self._every:
+                return
+            self._shown = now
+            text = describe(done, total, now - self._began)
+            self._draw(text, done / total if total else None) if self._bar else self._write(f"litestreamd: {text}\n")
+
+    def clear(self) -> None:
+        """Take the bar away; it comes back with the next bytes."""
+        with self._lock:
+            if self._drawn:
+                self._write("\r" + " " * self._drawn + "\r")
+                self._drawn = 0
+
+    def _draw(self, text: str, part: float | None) -> None:
+        full = round(min(part, 1.0) * _BAR) if part is not None else 0
+        bar = "" if part is None else f"[{'#' * full}{'.' * (_BAR - full)}] "
+        line = (bar + text)[: self._width()]
+        self._write("\r" + line.ljust(self._drawn))
+        self._drawn = len(line)
+
+    def _width(self) -> int:
+        try:
+            return max(20, os.get_terminal_size(self._stream.fileno()).columns - 1)
+        except (OSError, ValueError):
+            return 79
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
+
+
+def describe(done: int, total: int, seconds: float) -> str:
+    """`42%, 1.2 GiB of 2.9 GiB, 310.0 MiB/s, 6s left`."""
+    rate = done / seconds if seconds > 0 else 0.0
+    parts = [f"{format_size(done)} of {format_size(total)}" if total else format_size(done)]
+    if total:
+        parts.insert(0, f"{min(100, 100 * done // total)}%")
+    if rate:
+        parts.append(f"{format_size(round(rate))}/s")
+    if rate and total > done:
+        parts.append(f"{format_duration(max(1, round((total - done) / rate)))} left")
+    return ", ".join(parts)
