@@ -1,4 +1,4 @@
-"""`python -m bench [delay image restore throughput changes idle offline]`: one table, both programs, one run.
+"""`python -m bench [MEASURE ...]`, see MEASURES: one table, both programs, one run.
 
 Out: the table on stdout, progress on stderr; exit 1 when a target is missed. All files live in a temporary folder.
 """
@@ -9,11 +9,13 @@ from pathlib import Path
 
 from bench import (
     measure_changes,
+    measure_compaction,
     measure_delay,
     measure_idle,
     measure_image,
     measure_offline,
     measure_restore,
+    measure_tail,
     measure_throughput,
 )
 from bench.figures import Figure, table
@@ -27,6 +29,8 @@ MEASURES = {
     "changes": measure_changes.measure,
     "idle": measure_idle.measure,
     "offline": measure_offline.measure,
+    "compaction": measure_compaction.measure,
+    "tail": measure_tail.measure,
 }
 
 

@@ -53,5 +53,10 @@ def times_better(factor: float, limit: float = float("inf")) -> Judge:
     return lambda ours, theirs: ours <= limit and ours * factor <= theirs
 
 
+def at_least(factor: float) -> Judge:
+    """For what is better the more there is of it: at least `factor` times theirs."""
+    return lambda ours, theirs: ours >= factor * theirs
+
+
 def no_worse(ours: float, theirs: float) -> bool:
     return ours <= theirs
