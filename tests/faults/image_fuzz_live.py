@@ -1,7 +1,7 @@
 """Full images read slowly by a thread of their own, beside applications that do not wait for their turn.
 
-In: a seed. Out: how many images were proven. Raises AssertionError when one does not give the checksum that was captured
-at its begin (that captured states are right is the other fuzz's matter).
+In: a seed. Out: how many images were proven. Raises AssertionError when one does not give the checksum that was
+captured at its begin (that captured states are right is the other fuzz's matter).
 """
 
 import random
