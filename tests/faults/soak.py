@@ -7,6 +7,7 @@ how much the replicas held at the end of each day. `python -m tests.faults.soak 
 import argparse
 import hashlib
 import math
+import os
 import random
 import sys
 import tempfile
@@ -14,7 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from litestreamd.jobs.events import Captured, ContinuityLost, Expired, Problem
+from litestreamd.jobs.events import Captured, ContinuityLost, Expired, Healed, Problem
+from litestreamd.ltx.errors import LtxError
 from litestreamd.ltx.names import SNAPSHOT_LEVEL
 from litestreamd.plan.points import restore_points
 from litestreamd.plan.restore import Before, plan_restore
@@ -72,6 +74,9 @@ class Soak:
     largest: int = 0
     problems: list[str] = field(default_factory=list)
     expired: int = 0
+    hostile: bool = False
+    healed: int = 0
+    damaged: int = 0
 
     def __post_init__(self) -> None:
         self.chance = random.Random(self.seed)
@@ -88,8 +93,16 @@ class Soak:
         for _ in range(days):
             for _ in range(24):
                 end = self.time.now_s + HOUR
+                away = self.chance.choice(self.roots) if self.hostile and self.chance.random() < 0.1 else None
+                if away is not None:
+                    away.rename(self.folder / "away")
                 if self.chance.random() < 0.6:
                     self._burst()
+                if away is not None:
+                    self._let_pass(self.chance.uniform(0, 600))
+                    (self.folder / "away").rename(away)
+                elif self.hostile and self.chance.random() < 0.03:
+                    self._damage(self.chance.choice(self.roots))
                 self._let_pass(end - self.time.now_s)
             if self.chance.random() < 0.7:
                 self._again(polite=self.chance.random() < 0.5)
@@ -116,9 +129,14 @@ class Soak:
         reachable = {point.txid for point in points}
         missing = promised(objects, RULES[number], self.time.now_ms()) - reachable
         assert not missing, f"promised and not there: {sorted(missing)[:5]}"
+        assert digest(image_of(self.roots[number])) == self.states[points[-1].txid], "the newest state is wrong"
         chosen = self.chance.sample(points, min(count, len(points)))
         for point in chosen:
-            found = digest(image_of(self.roots[number], point.txid))
+            try:
+                found = digest(image_of(self.roots[number], point.txid))
+            except LtxError:
+                assert self.damaged  # an old object that nothing has read since: named by whoever restores it
+                continue
             assert found == self.states[point.txid], f"TXID {point.txid} is not what the database was"
             by_time = plan_restore(objects, Before(point.created_ms + 1)).max_txid
             assert by_time == point.txid, f"{point.created_ms} + 1 ms gives {by_time}, not {point.txid}"
@@ -143,8 +161,25 @@ class Soak:
         self.drive = self._born()
         self._let_pass(5)
 
+    def _damage(self, root: Path) -> None:
+        """Something happens to one object: a bit flips, it is cut, it is gone."""
+        victim = self.chance.choice(sorted(root.glob("ltx/*/*.ltx")))
+        self.damaged += 1
+        content = bytearray(victim.read_bytes())
+        status = victim.stat()
+        match self.chance.randrange(3):
+            case 0:
+                victim.unlink()
+                return
+            case 1:
+                content[self.chance.randrange(len(content))] ^= 1 << self.chance.randrange(8)
+            case 2:
+                del content[self.chance.randrange(len(content)) :]
+        victim.write_bytes(content)
+        os.utime(victim, ns=(status.st_atime_ns, status.st_mtime_ns))
+
     def _burst(self) -> None:
-        for _ in range(self.chance.randrange(1, 12)):
+        for _ in range(self.chance.randrange(1, 120 if self.hostile and self.chance.random() < 0.1 else 12)):
             self._write()
             self.drive.event()
             self._let_pass(self.chance.choice((0.1, 1.1, 5, 31, 200)))
@@ -182,6 +217,10 @@ class Soak:
                     self.largest = max(self.largest, len(seen))
                 case Expired():
                     self.expired += event.objects
+                case Healed():
+                    self.healed += 1
+                case Problem() if self.hostile:
+                    pass
                 case Problem() | ContinuityLost():
                     self.problems.append(str(event))
 
@@ -216,9 +255,9 @@ def most_objects(rules: Rules) -> int:
     return math.ceil(single + sum(reach / interval + 2 for interval in rules.levels_s)) + most_snapshots(rules)
 
 
-def lived(folder: Path, seed: int, days: int, points: int) -> Soak:
-    """The whole story with all its checks."""
-    soak = Soak(folder, seed)
+def lived(folder: Path, seed: int, days: int, points: int, hostile: bool = False) -> Soak:
+    """The whole story with all its checks. `hostile`: replicas that go away for hours, objects that are damaged."""
+    soak = Soak(folder, seed, hostile=hostile)
     soak.live(days)
     soak.rest(4)
     before = [soak.listing(number) for number in range(len(RULES))]
@@ -243,12 +282,14 @@ def main() -> int:
     parser.add_argument("--days", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--points", type=int, default=100)
+    parser.add_argument("--hostile", action="store_true", help="replicas go away, objects are damaged")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        soak = lived(Path(folder), given.seed, given.days, given.points)
+        soak = lived(Path(folder), given.seed, given.days, given.points, given.hostile)
         most = [max(each.objects for each in soak.held[number::2]) for number in range(2)]
         print(
-            f"{given.days} days, {len(soak.states)} TXIDs, {soak.expired} objects expired, at most {most} objects held"
+            f"{given.days} days, {len(soak.states)} TXIDs, {soak.expired} objects expired, at most {most} objects held,"
+            f" {soak.damaged} damaged, {soak.healed} healed"
         )
     return 0
 
