@@ -17,7 +17,7 @@ from tests.support.v3_writer import GENERATION, START_NS, store
 
 PAGE = 4096
 SNAPSHOT_PAGES, WAL_PAGES = 65536, 12288
-MOST = 110 << 20
+MOST = 80 << 20
 FILLER = b"".join(byte.to_bytes(2) for byte in range(0, 65536, 37))
 
 
