@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 NAMES = (
     "capture.before-spool",
+    "file.written",
+    "file.renamed",
     "spool.written",
     "spool.renamed",
     "spool.synced",

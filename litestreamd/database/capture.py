@@ -20,6 +20,7 @@ from litestreamd.database.image import Image, position_at
 from litestreamd.database.ledger import Head
 from litestreamd.database.live import LiveDatabase
 from litestreamd.database.moving_image import MovingImage
+from litestreamd.database.page_set import PageSet
 from litestreamd.database.resume import check_chain, resume, wal_header_matches
 from litestreamd.plan.position import Compare, Frames, Position, Still, audit, next_step
 from litestreamd.wal.checksum import stored
@@ -136,9 +137,9 @@ class Capture:
         step = self.state.step([1], [page_checksum(1, page)], self.head.position.commit)
         return self._store(Move(step, self.head.position, None, now_ms), [(1, page)], None)
 
-    def image(self, header: IndexHeader) -> MovingImage:
-        """All pages of the state that was just captured, for a reader that takes its time."""
-        return MovingImage(self.live, header, self.state.folder, self._image_quota_bytes)
+    def image(self, header: IndexHeader, only: PageSet | None = None) -> MovingImage:
+        """The pages of the state that was just captured (all, or only some), for a reader that takes its time."""
+        return MovingImage(self.live, header, self.state.folder, self._image_quota_bytes, only)
 
     def _take_frames(self, wal_fd: int, frames: Frames, header: IndexHeader, now_ms: int) -> list[Taken] | Compare:
         position = self.head.position

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from litestreamd.basics.errors import EnvironmentFault
+from litestreamd.database.page_set import PageSet
 
 RESERVE_BYTES = 32 << 20
 """Free room that is left to the capture and to the application."""
@@ -20,14 +21,14 @@ BLOCK = 512
 
 
 class KeptPages:
-    """Room for pages 1..count. No file and no descriptor before the first page."""
+    """No file and no descriptor before the first page."""
 
-    def __init__(self, folder: Path, page_size: int, count: int, quota_bytes: int) -> None:
+    def __init__(self, folder: Path, page_size: int, quota_bytes: int) -> None:
         self._folder = folder
         self._size = page_size
         self._quota = quota_bytes
         self._file: IO[bytes] | None = None
-        self._bits = bytearray(count // 8 + 1)
+        self._pages = PageSet()
 
     def close(self) -> None:
         """Give the room back."""
@@ -36,11 +37,11 @@ class KeptPages:
             self._file = None
 
     def __contains__(self, pgno: int) -> bool:
-        return bool(self._bits[pgno >> 3] >> (pgno & 7) & 1)
+        return pgno in self._pages
 
     def any(self, first: int, count: int) -> bool:
         """Whether one of pages first..first+count-1 may be here; quick, and never wrong with a no."""
-        return any(self._bits[first >> 3 : ((first + count - 1) >> 3) + 1])
+        return self._pages.any(first, count)
 
     def page(self, pgno: int) -> bytes:
         """A page that is here."""
@@ -72,7 +73,7 @@ class KeptPages:
             written = os.pwrite(self._file.fileno(), data, at)
             data, at = data[written:], at + written
         for pgno in range(first, first + len(pages)):
-            self._bits[pgno >> 3] |= 1 << (pgno & 7)
+            self._pages.add(pgno)
 
     @property
     def bytes(self) -> int:

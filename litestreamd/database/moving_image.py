@@ -7,7 +7,7 @@ under the next guard (docs/adr/0013). When they cannot be kept the image ends, n
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -17,20 +17,24 @@ from litestreamd.basics.errors import EnvironmentFault, LitestreamdError
 from litestreamd.database.image import PORTION, Changes, Image
 from litestreamd.database.kept_pages import KeptPages
 from litestreamd.database.live import LiveDatabase
+from litestreamd.database.page_set import PageSet
 from litestreamd.wal.index import IndexHeader
 
 LET_GO = "The database was let go while its image was on its way: the image begins again."
 
 
 class MovingImage:
-    """`count` and `page_size` are those of the first header; `quota_bytes`: most that old pages may take in `folder`.
-    Read by one thread, moved and closed by any."""
+    """`count` and `page_size` are those of the first header; `quota_bytes`: most that old pages may take in `folder`;
+    `only`: the pages that are wanted, None for all. Read by one thread, moved and closed by any."""
 
-    def __init__(self, live: LiveDatabase, header: IndexHeader, folder: Path, quota_bytes: int) -> None:
+    def __init__(
+        self, live: LiveDatabase, header: IndexHeader, folder: Path, quota_bytes: int, only: PageSet | None = None
+    ) -> None:
         self._view = Image(live, header)
         self.page_size, self.count = self._view.page_size, self._view.count
         self._followers = live.followers
-        self._kept = KeptPages(folder, self.page_size, self.count, quota_bytes)
+        self._kept = KeptPages(folder, self.page_size, quota_bytes)
+        self._only = only
         self._next = 1
         self._settled_beyond = self.count
         self._turn = threading.Lock()
@@ -40,18 +44,15 @@ class MovingImage:
     def read(self) -> list[tuple[int, bytes]]:
         """The next pages, at most 1 MiB; none at the end. Raises EnvironmentFault when the image had to be given up."""
         with self._turn:
-            first, count = self._next, min(max(1, PORTION // self.page_size), self.count + 1 - self._next)
-            if count <= 0:
-                return []
-            if self._ended is not None:
-                raise EnvironmentFault(self._ended)
-            pages = self._view.portion(first, count)
-            if self._kept.any(first, count):
-                pages = ((pgno, self._kept.page(pgno) if pgno in self._kept else page) for pgno, page in pages)
-            found = list(pages)
-            self._next += count
-            if self._next > self.count:
-                self._end("All of it is read.")
+            found: list[tuple[int, bytes]] = []
+            while not found and self._next <= self.count:
+                if self._ended is not None:
+                    raise EnvironmentFault(self._ended)
+                count = min(max(1, PORTION // self.page_size), self.count + 1 - self._next)
+                found = self._portion(self._next, count)
+                self._next += count
+                if self._next > self.count:
+                    self._end("All of it is read.")
             return found
 
     def follow(self, header: IndexHeader) -> None:
@@ -86,17 +87,35 @@ class MovingImage:
             self._view.close()
             self._kept.close()
 
+    def _portion(self, first: int, count: int) -> list[tuple[int, bytes]]:
+        """What is wanted of pages first..first+count-1."""
+        view, kept = self._view, self._kept
+        if self._only is None:
+            pages = view.portion(first, count)
+        else:
+            runs = _runs(self._only.within(first, first + count - 1), view)
+            pages = (pair for start, run in runs for pair in enumerate(run, start))
+        if kept.any(first, count):
+            return [(pgno, kept.page(pgno) if pgno in kept else page) for pgno, page in pages]
+        return list(pages)
+
+    def _keeps(self, pgno: int) -> bool:
+        """Whether a page that changes has to be kept, if it was not read yet."""
+        return pgno not in self._kept and (self._only is None or pgno in self._only)
+
     def _keep(self, changes: Changes) -> None:
         """Keep what is not read yet and differs in the next snapshot, from the present one."""
         first, last, kept = self._next, self._settled_beyond, self._kept
         low = max(changes.low, first - 1)
-        cut = range(low + 1, last + 1)
-        changed = [pgno for pgno in changes.newest if first <= pgno <= min(low, last) and pgno not in kept]
+        cut: Sequence[int] = range(low + 1, last + 1)
+        if self._only is not None:
+            cut = list(self._only.within(low + 1, last))
+        changed = [pgno for pgno in changes.newest if first <= pgno <= min(low, last) and self._keeps(pgno)]
         if changed or cut:
             kept.expect(len(changed) + len(cut))
         for pages in _runs(sorted(changed), self._view):
             kept.keep(*pages)
-        for pages in _runs((pgno for pgno in cut if pgno not in kept), self._view):
+        for pages in _runs(filter(self._keeps, cut), self._view):
             kept.keep(*pages)
         # Whatever lies beyond is read or kept by now; its later changes are of no concern.
         self._settled_beyond = min(last, changes.low)

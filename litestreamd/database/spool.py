@@ -20,7 +20,7 @@ from litestreamd.basics.checksum import crc64
 from litestreamd.basics.crash_points import passing
 from litestreamd.basics.errors import DamagedData, EnvironmentFault
 from litestreamd.basics.txid import format_txid
-from litestreamd.database.disk import private, state_disk
+from litestreamd.database.disk import fsync_folder, private, state_disk
 from litestreamd.database.ledger import Ledger, decode_ledger
 
 _FOOTER = struct.Struct(">QQQ")
@@ -48,17 +48,19 @@ class Spool:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._entries: dict[int, SpoolEntry] = {}
+        self._bytes = 0
 
     def open(self) -> Iterator[Ledger]:
         """Remove what a crash left half written, and give the ledgers in order. Raises DamagedData for a bad entry."""
         self._entries.clear()
+        self._bytes = 0
         with state_disk(self._folder, "opened"):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             for path in self._folder.glob("*.tmp"):
                 path.unlink()
         for path in sorted(self._folder.glob("*" + _SUFFIX)):
             ledger, entry = self._verified(path)
-            self._entries[entry.txid] = entry
+            self._hold(entry)
             yield ledger
 
     def append(self, txid: int, write_ltx: Callable[[Callable[[bytes], object]], Ledger]) -> tuple[SpoolEntry, Ledger]:
@@ -80,14 +82,14 @@ class Spool:
                 os.fsync(file.fileno())
             temporary.rename(path)
             passing("spool.renamed")
-            _fsync_folder(self._folder)
+            fsync_folder(self._folder)
         except OSError as error:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
             raise EnvironmentFault(f"The spool {self._folder} cannot be written: {error.strerror}.") from error
         passing("spool.synced")
         entry = _entry(ledger, size, size + len(tail) + _FOOTER.size)
-        self._entries[txid] = entry
+        self._hold(entry)
         return entry, ledger
 
     def entries(self, after: int = 0) -> list[SpoolEntry]:
@@ -126,13 +128,22 @@ class Spool:
                 rest -= len(portion)
                 yield portion
 
+    def ledgers(self, after: int) -> Iterator[Ledger]:
+        """The ledgers of entries with a TXID above `after`, in order, read again. Raises DamagedData."""
+        for entry in self.entries(after):
+            path = self._path(entry.txid)
+            with state_disk(path, "read"), path.open("rb") as file:
+                file.seek(entry.size)
+                data = file.read(entry.stored - entry.size - _FOOTER.size)
+            yield decode_ledger(data)
+
     def trim(self, through: int) -> int:
         """Delete entries up to a TXID. Out: how many. Deleting needs no fsync: an entry that comes back is harmless."""
         gone = [txid for txid in sorted(self._entries) if txid <= through]
         for txid in gone:
             with state_disk(self._path(txid), "removed"):
                 self._path(txid).unlink(missing_ok=True)
-            del self._entries[txid]
+            self._bytes -= self._entries.pop(txid).stored
         return len(gone)
 
     def count(self) -> int:
@@ -141,7 +152,11 @@ class Spool:
 
     def bytes(self) -> int:
         """Bytes stored."""
-        return sum(entry.stored for entry in self.entries())
+        return self._bytes
+
+    def _hold(self, entry: SpoolEntry) -> None:
+        self._entries[entry.txid] = entry
+        self._bytes += entry.stored
 
     def _path(self, txid: int) -> Path:
         return self._folder / (format_txid(txid) + _SUFFIX)
@@ -186,11 +201,3 @@ class _Sink:
         self._write(data)
         self.size += len(data)
         self.crc = crc64(data, self.crc)
-
-
-def _fsync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

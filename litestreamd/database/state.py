@@ -6,14 +6,13 @@ refused.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from litestreamd.basics.errors import DamagedData, EnvironmentFault
-from litestreamd.database.disk import private
+from litestreamd.database.disk import write_whole
 from litestreamd.database.ledger import Head
 from litestreamd.plan.position import Position
 
@@ -36,21 +35,7 @@ class State:
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Replace a small file durably. Raises EnvironmentFault."""
-    temporary = path.with_suffix(".tmp")
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(temporary, "w", encoding="utf-8", opener=private) as file:
-            json.dump(value, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(path)
-        fd = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-    except OSError as error:
-        raise EnvironmentFault(f"{path} cannot be written: {error.strerror}.") from error
+    write_whole(path, json.dumps(value, indent=1).encode())
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

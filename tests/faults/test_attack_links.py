@@ -14,7 +14,7 @@ from tests.support.live import create
 PRECIOUS = "not ours to write"
 
 
-@pytest.mark.parametrize("name", ["state.tmp", "pages.1", "pages.2", f"spool/{2:016x}.tmp", "replicas/replica.tmp"])
+@pytest.mark.parametrize("name", ["state.json.tmp", "pages.1", "pages.2", f"spool/{2:016x}.tmp", "replicas/replica.json.tmp"])
 def test_no_link_is_followed_to_somebody_elses_file(name: str, tmp_path: Path) -> None:
     path, victim = tmp_path / "app.db", tmp_path / "victim"
     create(path)
@@ -42,6 +42,6 @@ def test_nobody_else_reads_the_spool(tmp_path: Path) -> None:
 
 def test_a_link_in_place_of_a_file_of_ours_is_an_error(tmp_path: Path) -> None:
 
-    (tmp_path / "x.tmp").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "x.json.tmp").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(EnvironmentFault, match="cannot be written"):
         write_json(tmp_path / "x.json", {})
