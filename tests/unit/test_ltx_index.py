@@ -1,12 +1,21 @@
 """The page index: written in its shortest form, read back strictly, found from the end of a file."""
 
 import tracemalloc
+from hashlib import sha256
 
 import pytest
 
 from litestreamd.ltx.errors import LtxError, Malformed, Truncated
 from litestreamd.ltx.header import decode_header
-from litestreamd.ltx.index import TAIL_SIZE, IndexLog, PageIndex, locate_index, parse_index
+from litestreamd.ltx.index import (
+    TAIL_SIZE,
+    IndexLog,
+    IndexProof,
+    PageIndex,
+    index_windows,
+    locate_index,
+    parse_index,
+)
 from litestreamd.ltx.varint import decode_column, encode_column, encode_varint, split_varints
 from tests.support.ltx_writer import Frame, block_frame, index_of, raw_file, raw_header, varint
 
@@ -84,6 +93,29 @@ def test_a_long_index_is_read_in_windows() -> None:
     index = parse_index(index_of(frames), 100 + size + 6, header)
     assert list(index.numbers) == [frame.number for frame in frames]
     assert index.offsets[-1] + index.lengths[-1] == 100 + size
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 20, 21, 22, 1000, 70_000])
+def test_an_index_may_come_in_any_pieces(size: int) -> None:
+    header = decode_header(raw_header(page_size=4096, commit=1 << 20))
+    frames = [Frame(number, bytes(10), bytes(17 + number % 3000), b"") for number in range(3, 20_000, 7)]
+    end = sum(len(frame.head) + len(frame.body) for frame in frames) + 106
+    data = index_of(frames)
+    windows = list(index_windows((data[at : at + size] for at in range(0, len(data), size)), end, header))
+    assert [number for window in windows for number in window.numbers] == [frame.number for frame in frames]
+    assert size > 1000 or len(windows) > 1
+    for cut in (data[:-1], data[:-2], data + b"\0", data[:-1] + b"\1"):
+        with pytest.raises(Malformed):
+            list(index_windows((cut[at : at + size] for at in range(0, len(cut), size)), end, header))
+
+
+def test_what_an_index_must_be_is_known_without_holding_it() -> None:
+    log, proof = IndexLog(), IndexProof()
+    for each in (log, proof):
+        each.extend([2, 3], [70, 80])
+        each.extend([9], [1000])
+    assert proof.end() == sha256(log.encode()).digest()
+    assert proof.size == len(log.encode())
 
 
 @pytest.mark.parametrize(

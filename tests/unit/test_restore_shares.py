@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from litestreamd.basics.checksum import lock_page
-from litestreamd.plan.shares import PageMap, Share, pieces
+from litestreamd.plan.shares import PageMap, Share, packed, pieces, unpacked
 
 
 @dataclass(frozen=True)
@@ -87,3 +87,32 @@ def test_pieces_cover_each_frame_once_within_their_limits(
         assert piece.offset + piece.length == share.offsets[piece.last - 1] + share.lengths[piece.last - 1]
         for one, two in pairwise(range(piece.first, piece.last)):
             assert share.offsets[two] - share.offsets[one] - share.lengths[one] <= gap
+
+
+@given(
+    st.integers(1, 90),
+    st.lists(
+        st.one_of(
+            st.sets(st.integers(1, 100), min_size=1).map(sorted),
+            st.tuples(st.integers(1, 100), st.integers(1, 60)).map(lambda run: list(range(run[0], run[0] + run[1]))),
+        ),
+        max_size=8,
+    ),
+)
+def test_a_page_is_chosen_once_and_what_is_left_is_missed(commit: int, indexes: list[list[int]]) -> None:
+    pages, left = PageMap(commit, 65536), set(range(1, commit + 1))
+    for numbers in indexes:
+        assert list(pages.choose(array("I", numbers))) == [number in left for number in numbers]
+        left -= set(numbers)
+        assert pages.missing() == len(left)
+        if left:
+            assert pages.first_missing() == min(left)
+
+
+@given(st.lists(st.booleans()), st.data())
+def test_flags_are_packed_and_come_back_from_anywhere(flags: list[bool], data: st.DataObject) -> None:
+    bits = packed(bytes(flags))
+    assert len(bits) == (len(flags) + 7) // 8
+    first = data.draw(st.integers(0, len(flags)))
+    count = data.draw(st.integers(0, len(flags) - first))
+    assert list(unpacked(bits, first, count)) == flags[first : first + count]
