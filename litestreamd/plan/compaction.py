@@ -1,16 +1,11 @@
-"""Which objects of a replica become one of the next level, and when (LTX file format, "compaction").
+"""Which objects of a replica become one object of the next level, and when.
 
-In: a listing, the rules, the time. Out: merges, the lowest level first. Promised: the sources of a merge follow each
-other without a hole and stand on one level; the result overlaps nothing on its own level.
+In: a complete listing, rules, the time. Out: merges that are due; when the next one will be. Promised: the sources of a
+merge follow each other without a hole, lie one level below, above all that its level holds, and are never taken twice.
 
-Where this differs from Litestream, which merges whatever has gathered since the level's last object:
-
-* Sources are grouped by the windows of wall time in which they were made, so that a late merge leaves as many points in
-  time as a punctual one.
-* A full image (from TXID 1) is never a source: no database-sized copy climbs the ladder.
-* From level 2 on a single source waits for a sibling: the level below restores as well.
-* Runs on both sides of a hole are merged each by itself, and a run is cut where a full image stands, because the page
-  size may have changed there. So no level is ever stuck.
+Sources are grouped by windows of wall time, and a window is merged once it is over. On level 1 a single source is
+enough, for that frees level 0; above, a single one waits for a sibling: it restores as well where it is. A complete
+image (an object that begins at TXID 1) climbs no level while a snapshot does its service.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,96 +16,115 @@ from litestreamd.plan.restore import Stored
 from litestreamd.plan.rules import Rules
 
 FAN_IN = 128
-"""The most sources of one merge."""
+"""At most so many sources a merge: each one is open at once."""
 
 FUTURE = 16
-"""So many sources dated in the future (a clock went back) do not wait for their window to end."""
+"""So many sources dated in a window that has not begun are merged all the same: the clock went back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """Sources of level `level` - 1, oldest first, that become one object of `level`."""
+    """Objects that become one of `level`: oldest first, without a hole, all from the level below."""
 
     level: int
     sources: tuple[Stored, ...]
 
     @property
     def name(self) -> ObjectName:
-        """What the result is called."""
+        """The object they become."""
         return ObjectName(self.level, self.sources[0].name.min_txid, self.sources[-1].name.max_txid)
 
 
 def due_merges(objects: Sequence[Stored], rules: Rules, now_ms: int) -> list[Merge]:
-    """What is to be merged now. Ask again after carrying out the first: it may be a source for the next level."""
-    return [merge for merge in _merges(objects, rules) if _due_ms(merge, rules, now_ms) <= now_ms]
+    """What is due on the lowest level where something is, in the order in which it has to be done. What that level
+    gets may belong to a merge of the next one: ask again."""
+    for level in _levels(objects, rules):
+        due = [group.merge for group in level.groups[: level.count_due(now_ms)] if group.is_enough]
+        if due:
+            return due
+    return []
 
 
 def next_merge_ms(objects: Sequence[Stored], rules: Rules, now_ms: int) -> int | None:
-    """When the next merge will be due, if nothing else comes; None: never."""
-    return min((_due_ms(merge, rules, now_ms) for merge in _merges(objects, rules)), default=None)
+    """When a merge of what is there now will be due (`now_ms`: one is); None when nothing waits."""
+    times = []
+    for level in _levels(objects, rules):
+        due = level.count_due(now_ms)
+        times += [now_ms for group in level.groups[:due] if group.is_enough]
+        times += [(group.window + 1) * level.interval_ms for group in level.groups[due:] if group.is_enough]
+    return max(now_ms, min(times)) if times else None
 
 
 def closing_merges(objects: Sequence[Stored], rules: Rules) -> list[Merge]:
-    """What brings level 1 up to the newest level-0 object, whether the windows are over or not."""
-    return [merge for merge in _merges(objects, rules) if merge.level == 1]
+    """What brings level 1 up to the newest level-0 object, whether windows are over or not."""
+    if not rules.levels_s:
+        return []
+    return [group.merge for group in _level(objects, 1, rules.levels_s[0]).groups]
 
 
-def _due_ms(merge: Merge, rules: Rules, now_ms: int) -> int:
-    """The end of the newest source's window."""
-    newest = max(stored.created_ms for stored in merge.sources)
-    if newest > now_ms and len(merge.sources) >= FUTURE:
-        return now_ms
-    interval_ms = _interval_ms(rules, merge.level)
-    return (newest // interval_ms + 1) * interval_ms
+@dataclass(slots=True)
+class _Group:
+    """Sources of one merge; `window` is the newest one's."""
+
+    level: int
+    window: int
+    sources: list[Stored]
+
+    @property
+    def is_enough(self) -> bool:
+        return self.level == 1 or len(self.sources) > 1
+
+    @property
+    def merge(self) -> Merge:
+        return Merge(self.level, tuple(self.sources))
 
 
-def _merges(objects: Sequence[Stored], rules: Rules) -> Iterator[Merge]:
-    by_level: list[list[Stored]] = [[] for _ in range(SNAPSHOT_LEVEL + 1)]
-    for stored in objects:
-        by_level[stored.name.level].append(stored)
-    images = {stored.name.max_txid for stored in by_level[SNAPSHOT_LEVEL]}
-    for level in range(1, len(rules.levels_s) + 1):
-        reached = max((stored.name.max_txid for stored in by_level[level]), default=0)
-        fresh = [stored for stored in by_level[level - 1] if stored.name.min_txid > max(reached, 1)]
-        for run in _runs(fresh, images):
-            for piece in _pieces(run, _interval_ms(rules, level), fewest=min(level, 2)):
-                if len(piece) >= min(level, 2):
-                    yield Merge(level, tuple(piece))
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """All that waits below a level; the groups' windows never go back."""
+
+    interval_ms: int
+    groups: list[_Group]
+
+    def count_due(self, now_ms: int) -> int:
+        """How many groups, from the oldest on: a later one never goes before an earlier one, which would then be below
+        what its level holds for ever."""
+        current = now_ms // self.interval_ms
+        over = sum(group.window < current for group in self.groups)
+        future = sum(len(group.sources) for group in self.groups if group.window > current)
+        begun = any(group.window == current for group in self.groups)
+        return len(self.groups) if future >= FUTURE and not begun else over
 
 
-def _runs(sources: Sequence[Stored], images: set[int]) -> Iterator[list[Stored]]:
-    """Stretches without a hole, cut before and after each TXID that a full image stands at."""
-    run: list[Stored] = []
-    for stored in sorted(sources, key=lambda each: (each.name.min_txid, -each.name.max_txid)):
-        low, high = stored.name.min_txid, stored.name.max_txid
-        end = run[-1].name.max_txid if run else 0
-        if run and high <= end:
+def _levels(objects: Sequence[Stored], rules: Rules) -> Iterator[_Level]:
+    for level, interval_s in enumerate(rules.levels_s, start=1):
+        yield _level(objects, level, interval_s)
+
+
+def _level(objects: Sequence[Stored], level: int, interval_s: float) -> _Level:
+    interval_ms = max(1, round(interval_s * 1000))
+    groups: list[_Group] = []
+    window = end = 0
+    for source in _sources(objects, level):
+        window = max(window, source.created_ms // interval_ms)
+        group = groups[-1] if groups and end + 1 == source.name.min_txid else None
+        if group is None or len(group.sources) == FAN_IN or (group.is_enough and group.window != window):
+            group = _Group(level, window, [])
+            groups.append(group)
+        group.sources.append(source)
+        group.window = window
+        end = source.name.max_txid
+    return _Level(interval_ms, groups)
+
+
+def _sources(objects: Sequence[Stored], level: int) -> Iterator[Stored]:
+    """What lies on the level below, above all that `level` holds; of objects that overlap the first and longest."""
+    end = max((stored.name.max_txid for stored in objects if stored.name.level == level), default=0)
+    image = max((stored.name.max_txid for stored in objects if stored.name.level == SNAPSHOT_LEVEL), default=0)
+    below = [stored for stored in objects if stored.name.level == level - 1 and stored.name.min_txid > end]
+    below.sort(key=lambda stored: (stored.name.min_txid, -stored.name.max_txid))
+    for stored in below:
+        if stored.name.min_txid <= end or (stored.name.min_txid == 1 and stored.name.max_txid <= image):
             continue
-        if run and (low > end + 1 or (low == end + 1 and (low in images or end in images))):
-            yield run
-            run = []
-        run.append(stored)
-    if run:
-        yield run
-
-
-def _pieces(run: Sequence[Stored], interval_ms: int, fewest: int) -> Iterator[list[Stored]]:
-    """One piece a window; never cut where two sources overlap, nor with fewer than `fewest`."""
-    piece: list[Stored] = []
-    for stored in run:
-        if piece and _cut(piece, stored, interval_ms, fewest):
-            yield piece
-            piece = []
-        piece.append(stored)
-    yield piece
-
-
-def _cut(piece: Sequence[Stored], following: Stored, interval_ms: int, fewest: int) -> bool:
-    last = piece[-1]
-    if following.name.min_txid != last.name.max_txid + 1 or len(piece) < fewest:
-        return False
-    return len(piece) >= FAN_IN or following.created_ms // interval_ms != last.created_ms // interval_ms
-
-
-def _interval_ms(rules: Rules, level: int) -> int:
-    return max(1, round(rules.levels_s[level - 1] * 1000))
+        end = stored.name.max_txid
+        yield stored
