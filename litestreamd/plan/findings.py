@@ -1,34 +1,36 @@
-"""What is odd about a replica's listing.
+"""What is odd about a listing.
 
-In: a listing. Out: findings, in the order of TXIDs. Promised: nothing is found in a listing that plan.compaction and
-plan.retention leave behind, unless something was lost.
+In: a complete listing. Out: findings, each with a sentence for the operator. Promised: what Litestream 0.5 and we write
+and delete in the ordinary way gives none.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from litestreamd.basics.txid import format_txid
 from litestreamd.ltx.names import SNAPSHOT_LEVEL, ObjectName
+from litestreamd.plan.points import restore_points
 from litestreamd.plan.restore import Stored
 
 
 class Kind(Enum):
-    """What kind of oddity."""
+    """What it is."""
 
     HOLE = "hole"
-    """TXIDs that no object holds, before later ones."""
-    UNREACHABLE = "unreachable"
-    """Objects that no restore can use."""
+    """TXIDs between the oldest and the newest that no restore can pass."""
     OVERLAP = "overlap"
-    """Two objects of one level hold the same TXIDs; harmless."""
+    """Two objects of a level share some TXIDs, and neither has them all."""
     DUPLICATE = "duplicate"
-    """An object lies within another of its level; harmless."""
+    """All TXIDs of an object are in another one of its level, too."""
+    UNREACHABLE = "unreachable"
+    """Objects beyond a hole that no snapshot helps over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One oddity: a sentence for the operator, the TXIDs it is about, the objects."""
+    """`first` and `last`: the TXIDs it is about. `names`: the objects, ascending."""
 
     kind: Kind
     sentence: str
@@ -36,67 +38,79 @@ class Finding:
     last: int
     names: tuple[ObjectName, ...]
 
-    @property
-    def loses_points(self) -> bool:
-        """Whether moments cannot be restored because of it."""
-        return self.kind in (Kind.HOLE, Kind.UNREACHABLE)
-
 
 def findings(objects: Sequence[Stored]) -> list[Finding]:
-    """Everything odd, by TXID."""
+    """All of them: holes and what they cost first, ascending by TXID."""
     names = sorted(stored.name for stored in objects)
-    found = [*_holes(names), *_overlaps(names)]
-    return sorted(found, key=lambda finding: (finding.first, finding.last, finding.kind.value))
+    return [*_holes(names, objects), *_shared(names)]
 
 
-def _holes(names: Sequence[ObjectName]) -> Iterator[Finding]:
-    """Walk up by the end of each object: what begins beyond the reach of all before it is out of reach itself, until
-    a full image takes over."""
-    reached = 0
-    stranded: list[ObjectName] = []
-    for name in sorted(names, key=lambda each: (each.max_txid, -each.level)):
-        if name.level == SNAPSHOT_LEVEL or name.min_txid <= reached + 1:
-            if stranded:
-                yield from _lost(reached, stranded, name)
-                stranded = []
-            reached = max(reached, name.max_txid)
-        else:
-            stranded.append(name)
-    if stranded:
-        yield from _lost(reached, stranded, None)
+def _holes(names: Sequence[ObjectName], objects: Sequence[Stored]) -> Iterator[Finding]:
+    """A TXID that no object above the oldest start has is a hole; what comes before the next snapshot's TXID and needs
+    it is unreachable."""
+    reachable = [point.txid for point in restore_points(objects)]
+    images = sorted(name.max_txid for name in names if name.level == SNAPSHOT_LEVEL)
+    runs = _runs(name for name in names if name.level < SNAPSHOT_LEVEL)
+    points = set(reachable)
+    start = images[0] if images else 0
+    end = start
+    for first, last, members in runs:
+        lost = tuple(name for name in members if name.max_txid > start and name.max_txid not in points)
+        if first > end + 1 and not (images and not lost and end < start):
+            yield _hole(end + 1, first - 1, members[0], images)
+        if lost:
+            yield _unreachable(lost)
+        end = max(end, last)
 
 
-def _lost(reached: int, stranded: Sequence[ObjectName], resumed: ObjectName | None) -> Iterator[Finding]:
-    """A hole after `reached`, and the objects behind it that nothing leads to."""
-    first, last = min(name.min_txid for name in stranded), max(name.max_txid for name in stranded)
-    on = f"; the history goes on with {resumed}" if resumed else ""
-    if reached:
-        yield Finding(
-            Kind.HOLE, f"{_span(reached + 1, first - 1)} missing{on}", reached + 1, first - 1, (min(stranded),)
-        )
-    many = f"{len(stranded)} objects" if len(stranded) > 1 else f"{stranded[0]}"
-    yield Finding(
-        Kind.UNREACHABLE,
-        f"nothing leads to {many}: {_span(first, last)} out of reach{on}",
-        first,
-        last,
-        tuple(sorted(stranded)),
-    )
+def _runs(names: Iterable[ObjectName]) -> Iterator[tuple[int, int, list[ObjectName]]]:
+    """Objects whose TXIDs follow each other, whatever their levels: first and last TXID, and the objects."""
+    members: list[ObjectName] = []
+    first = last = 0
+    for name in sorted(names, key=lambda name: (name.min_txid, name.level)):
+        if members and name.min_txid > last + 1:
+            yield first, last, members
+            members = []
+        first, last = (first, max(last, name.max_txid)) if members else (name.min_txid, name.max_txid)
+        members.append(name)
+    if members:
+        yield first, last, members
 
 
-def _overlaps(names: Sequence[ObjectName]) -> Iterator[Finding]:
-    """Within levels 1 to 8; of level 0 each object is one TXID, and images always begin at 1."""
-    widest: ObjectName | None = None
+def _hole(first: int, last: int, beyond: ObjectName, images: Sequence[int]) -> Finding:
+    helps = any(image >= last for image in images)
+    cost = "a snapshot leads over them" if helps else "no snapshot leads over them"
+    sentence = f"{_span(first, last)} missing before {beyond}; {cost}"
+    return Finding(Kind.HOLE, sentence, first, last, (beyond,))
+
+
+def _unreachable(lost: tuple[ObjectName, ...]) -> Finding:
+    first, last = min(name.min_txid for name in lost), max(name.max_txid for name in lost)
+    what = f"{lost[0]} leads" if len(lost) == 1 else f"{len(lost)} objects from {lost[0]} to {lost[-1]} lead"
+    sentence = f"{what} to no restore point: nothing they continue is there"
+    return Finding(Kind.UNREACHABLE, sentence, first, last, lost)
+
+
+def _shared(names: Sequence[ObjectName]) -> Iterator[Finding]:
+    """TXIDs that a level has twice."""
+    levels: dict[int, list[ObjectName]] = defaultdict(list)
     for name in names:
-        if name.level in (0, SNAPSHOT_LEVEL):
-            continue
-        if widest is None or widest.level != name.level or name.min_txid > widest.max_txid:
+        if name.level < SNAPSHOT_LEVEL:
+            levels[name.level].append(name)
+    for level in sorted(levels):
+        widest: ObjectName | None = None
+        for name in sorted(levels[level], key=lambda name: (name.min_txid, -name.max_txid)):
+            if widest is not None and name.max_txid <= widest.max_txid:
+                yield _twice(Kind.DUPLICATE, "is contained in", name, widest, name.max_txid)
+                continue
+            if widest is not None and name.min_txid <= widest.max_txid:
+                yield _twice(Kind.OVERLAP, "overlaps", name, widest, widest.max_txid)
             widest = name
-            continue
-        inside = name.max_txid <= widest.max_txid or name.min_txid == widest.min_txid
-        kind, verb = (Kind.DUPLICATE, "repeats") if inside else (Kind.OVERLAP, "overlaps")
-        yield Finding(kind, f"{name} {verb} {widest}", name.min_txid, name.max_txid, (widest, name))
-        widest = max(widest, name, key=lambda each: each.max_txid)
+
+
+def _twice(kind: Kind, word: str, name: ObjectName, other: ObjectName, last: int) -> Finding:
+    sentence = f"{name} {word} {other}: {_span(name.min_txid, last)} there twice; restoring is not harmed"
+    return Finding(kind, sentence, name.min_txid, last, tuple(sorted((other, name))))
 
 
 def _span(first: int, last: int) -> str:

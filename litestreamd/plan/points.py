@@ -1,14 +1,15 @@
-"""The restore points of a replica: every TXID whose state can be brought back.
+"""The restore points of a replica.
 
-In: a listing. Out: points, ascending, and those around a wish. Promised: exactly the TXIDs that plan.restore reaches.
-
-A TXID t can be reached when some object ends there that begins no later than just after a TXID that can be reached: 0
-(nothing yet) is one, and the end of each full image. Of those below t the highest decides, so one pass is enough.
+In: a complete listing. Out: every TXID that `plan_restore` reaches exactly, with its time; neighbours of a wish; what
+the next retention run takes. Promised: no other TXID can be restored, and a restore from before a point's time + 1 ms
+gives its state or a newer one.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from litestreamd.ltx.names import SNAPSHOT_LEVEL
 from litestreamd.plan.restore import Stored
@@ -18,8 +19,8 @@ from litestreamd.plan.rules import Rules
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A restore point: its TXID, its time (ms since 1970; restore by time takes what is strictly before a time, so
-    `created_ms` + 1 restores it), the level and size in bytes of the object that ends there."""
+    """A state that can be restored. created_ms: from when on the replica had it (ms since 1970). level, size (bytes):
+    of the object that a restore of it ends with."""
 
     txid: int
     created_ms: int
@@ -29,59 +30,92 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """The point a wish resolves to (the nearest that is not later), and its neighbours; None where there is none."""
+    """`chosen`: the wished-for point, or the nearest earlier one; `earlier` and `later`: its neighbours. None where
+    there is none. `exact`: `chosen` is what was asked for."""
 
-    before: Point | None
     chosen: Point | None
-    after: Point | None
+    earlier: Point | None
+    later: Point | None
+    exact: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What retention takes next, and when (ms since 1970): these points can not be restored any more then."""
+    """`when_ms`: when retention will next take restore points away; `points`: those it will take, ascending."""
 
-    at_ms: int
+    when_ms: int
     points: tuple[Point, ...]
 
 
 def restore_points(objects: Sequence[Stored]) -> list[Point]:
-    """All points, ascending."""
+    """All points, ascending by TXID."""
+    ends: dict[int, list[Stored]] = defaultdict(list)
+    for stored in objects:
+        ends[stored.name.max_txid].append(stored)
     found: list[Point] = []
-    reached = 0
-    ordered = sorted(objects, key=lambda stored: (stored.name.max_txid, stored.created_ms, stored.name.level))
-    for stored in ordered:
-        name = stored.name
-        if found and found[-1].txid == name.max_txid:
+    # From where one can go on, and since when: ascending in both, for what is newer and was there before is better.
+    txids: list[int] = [0]
+    times: list[float] = [-inf]
+    for txid in sorted(ends):
+        last: Stored | None = None
+        since = inf
+        for stored in ends[txid]:
+            start = -inf
+            if stored.name.level != SNAPSHOT_LEVEL:
+                at = bisect_left(txids, stored.name.min_txid - 1)
+                if at == len(txids):
+                    continue
+                start = times[at]
+            since = min(since, max(start, stored.created_ms))
+            if last is None or _preference(stored) < _preference(last):
+                last = stored
+        if last is None:
             continue
-        if name.level == SNAPSHOT_LEVEL or name.min_txid <= reached + 1:
-            found.append(Point(name.max_txid, stored.created_ms, name.level, stored.size))
-            reached = name.max_txid
+        found.append(Point(txid, int(since), last.name.level, last.size))
+        while times and times[-1] >= since:
+            txids.pop()
+            times.pop()
+        txids.append(txid)
+        times.append(since)
     return found
 
 
+def _preference(stored: Stored) -> tuple[bool, int, int, int]:
+    """Of objects with the same end a restore takes the lowest."""
+    name = stored.name
+    return (name.level != SNAPSHOT_LEVEL, name.min_txid, -name.level, stored.created_ms)
+
+
 def around_txid(points: Sequence[Point], txid: int) -> Around:
-    """What a TXID resolves to."""
-    return _around(points, bisect_right(points, txid, key=lambda point: point.txid))
+    """The point at a TXID or the nearest before it, and its neighbours; `points` ascending by TXID."""
+    return _around(points, bisect_right(points, txid, key=lambda point: point.txid), lambda point: point.txid == txid)
 
 
 def around_time(points: Sequence[Point], ms: float) -> Around:
-    """What a time resolves to: the newest point from strictly before it."""
-    return _around(points, bisect_left(points, ms, key=lambda point: point.created_ms))
+    """The point that a restore from before `ms` (ms since 1970) gives, and its neighbours. `points` as they come;
+    exact: it is of the last millisecond before."""
+    at = max((number for number, point in enumerate(points, start=1) if point.created_ms < ms), default=0)
+    return _around(points, at, lambda point: point.created_ms >= ms - 1)
+
+
+def _around(points: Sequence[Point], at: int, is_exact: Callable[[Point], bool]) -> Around:
+    chosen = points[at - 1] if at else None
+    earlier = points[at - 2] if at > 1 else None
+    later = points[at] if at < len(points) else None
+    return Around(chosen, earlier, later, chosen is not None and is_exact(chosen))
 
 
 def next_loss(objects: Sequence[Stored], rules: Rules, now_ms: int) -> Loss | None:
-    """Which points the next run of retention takes; None when it takes none."""
-    at_ms = next_expiry_ms(objects, rules, now_ms)
-    if at_ms is None:
-        return None
-    at_ms = max(at_ms, now_ms)
-    gone = {stored.name for stored in expired(objects, rules, at_ms)}
-    left = {point.txid for point in restore_points([stored for stored in objects if stored.name not in gone])}
-    return Loss(at_ms, tuple(point for point in restore_points(objects) if point.txid not in left))
-
-
-def _around(points: Sequence[Point], after: int) -> Around:
-    def at(index: int) -> Point | None:
-        return points[index] if 0 <= index < len(points) else None
-
-    return Around(at(after - 2), at(after - 1), at(after))
+    """What becomes unreachable next when nothing is written meanwhile; None: nothing ever. Deletions that cost no
+    point are passed over."""
+    left, when_ms = list(objects), now_ms
+    while (due_ms := next_expiry_ms(left, rules, when_ms)) is not None:
+        when_ms = due_ms
+        doomed = {stored.name for stored in expired(left, rules, when_ms)}
+        before = restore_points(left)
+        left = [stored for stored in left if stored.name not in doomed]
+        kept = {point.txid for point in restore_points(left)}
+        lost = tuple(point for point in before if point.txid not in kept)
+        if lost:
+            return Loss(when_ms, lost)
+    return None

@@ -1,205 +1,230 @@
-"""Which objects of a replica may go, and which restore points stay (what the configuration promises).
+"""What a replica may let go, and what it must keep.
 
-In: a listing, the rules, the time. Out: objects to delete, in an order of which every beginning is safe; the TXIDs that
-must stay within reach.
+In: a complete listing, rules, the time. Out: objects to delete; when there will be some; the TXIDs that stay reachable.
+Promised, whatever part of the deletions is done: the newest state; within the window every point that an object above
+level 0 ends at (and, for `l0_retention_s`, every single one), and the state at the window's beginning; the snapshots
+that `keep` names. Litestream can go on afterwards: the newest object of each level stays, and a level-0 file goes only
+when something else holds what it holds, or when nothing in the window needs it.
 
-The window is `snapshot_retention_s` long. Promised are: the newest state; inside the window every point at which an
-object above level 0 ends, and the state at its beginning, for which the newest full image from before it (the base)
-stays; single level-0 files for `l0_retention_s`; the full images that `keep` names. Litestream deletes the base too,
-so that its window can shrink to nothing.
-
-Always true afterwards, for a Litestream that takes over: the newest level-0 object and the last object of each level
-stay, and no level-0 object goes that something above level 0 does not stand for.
+The window is cut at snapshots: the newest one that is older than the window is its *base*. For each object this says
+from when on it may go; what the way to a promised point leads over stays as long as the point.
 """
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date
+from itertools import accumulate
+from math import ceil, inf
 
-from litestreamd.basics.clock import EPOCH
-from litestreamd.ltx.names import SNAPSHOT_LEVEL
+from litestreamd.ltx.names import SNAPSHOT_LEVEL, ObjectName
+from litestreamd.plan.chains import Link, chains
 from litestreamd.plan.restore import Stored
 from litestreamd.plan.rules import Keep, Rules
 
+_DAY_MS = 86_400_000
+_DAY_ZERO = date(1970, 1, 1).toordinal()
+
 
 def expired(objects: Sequence[Stored], rules: Rules, now_ms: int) -> tuple[Stored, ...]:
-    """What may be deleted now: level 0 first, the oldest first."""
-    if not rules.enabled or not objects:
+    """What is to be deleted now, in this order: level 0 from the oldest on, then the levels above from the newest on
+    (what is left still has what it continues), then snapshots."""
+    if not rules.enabled:
         return ()
-    view = _View(objects, rules, now_ms)
-    doomed = [*_single_files(view), *_merged(view), *_images(view)]
-    return tuple(sorted(doomed, key=lambda stored: stored.name))
+    ends = _Terms(objects, rules, now_ms).of_objects()
+    return tuple(sorted((stored for stored, end in ends if end <= now_ms), key=_turn))
 
 
 def next_expiry_ms(objects: Sequence[Stored], rules: Rules, now_ms: int) -> int | None:
-    """When something may be deleted next, if nothing else comes; None: never."""
-    if not rules.enabled or not objects:
+    """When something of what is there now may be deleted (`now_ms`: something may); None: never."""
+    if not rules.enabled:
         return None
-    if expired(objects, rules, now_ms):
-        return now_ms
-    view = _View(objects, rules, now_ms)
-    times = {_grown_out(stored.created_ms, view.window_ms) for stored in view.may_leave_window()}
-    if rules.l0_retention_s:
-        singles = [stored for stored in view.level(0)[:-1] if view.stands_for(stored)]
-        times |= {_to_check(_grown_out(stored.created_ms, view.single_ms), rules) for stored in singles[:1]}
-    later = sorted(time for time in times if time > now_ms)
-    # What is doomed at one of these times stays so: the first of them is found by halving.
-    first = bisect_left(later, 1, key=lambda time: 1 if expired(objects, rules, time) else 0)
-    return later[first] if first < len(later) else None
+    first = min((end for _, end in _Terms(objects, rules, now_ms).of_objects()), default=inf)
+    return None if first == inf else max(now_ms, ceil(first))
 
 
 def promised(objects: Sequence[Stored], rules: Rules, now_ms: int) -> frozenset[int]:
-    """TXIDs that must stay within reach, of those that are."""
-    view = _View(objects, rules, now_ms)
-    kept = {image.name.max_txid for image in view.named}
-    reachable = _reachable(objects)
-    above = {stored.name.max_txid for stored in objects if stored.name.level}
-    beginning = 0
-    for stored in objects:
-        txid, single = stored.name.max_txid, stored.name.level == 0
-        if stored.created_ms > (view.single_start if single else view.window_start):
-            kept.add(txid)
-        elif not single:
-            beginning = max(beginning, txid)
-    if beginning in above:
-        kept.add(beginning)
-    kept.add(max(reachable, default=0))
-    return frozenset(kept & reachable)
+    """The TXIDs that stay reachable through every deletion that is due now."""
+    terms = _Terms(objects, rules, now_ms)
+    if not rules.enabled:
+        return frozenset(link.txid for link in terms.links)
+    return terms.promised()
+
+
+def _turn(stored: Stored) -> tuple[int, int, int]:
+    name = stored.name
+    if name.level == 0:
+        return (0, name.min_txid, name.max_txid)
+    return (2, name.max_txid, 0) if name.level == SNAPSHOT_LEVEL else (1, -name.max_txid, name.level)
 
 
 @dataclass(frozen=True, slots=True)
-class _Stretch:
-    """TXIDs from a state that can be restored on: everything up to `reach` needs no level 0."""
+class _Bases:
+    """Snapshots ascending by TXID, and from when on each may be the base of the window."""
 
-    start: int
-    reach: int
+    txids: list[int]
+    terms: list[int]
+
+    def reaching(self, txid: int) -> float:
+        """When the base will have this TXID."""
+        return self._term(bisect_left(self.txids, txid))
+
+    def beyond(self, txid: int) -> float:
+        """When the base will be newer than this TXID."""
+        return self._term(bisect_right(self.txids, txid))
+
+    def _term(self, at: int) -> float:
+        return self.terms[at] if at < len(self.terms) else inf
 
 
-class _View:
-    """A listing in the light of the rules."""
+class _Terms:
+    """From when on each point is no longer promised, and each object no longer needed: ms since 1970, or infinite."""
 
     def __init__(self, objects: Sequence[Stored], rules: Rules, now_ms: int) -> None:
-        self._by_level: list[list[Stored]] = [[] for _ in range(SNAPSHOT_LEVEL + 1)]
-        for stored in sorted(objects, key=lambda each: each.name):
-            self._by_level[stored.name.level].append(stored)
-        self.single_ms = round(rules.l0_retention_s * 1000)
-        # Single files within a base that is gone could not be restored.
-        self.window_ms = max(round(rules.snapshot_retention_s * 1000), self.single_ms)
-        self.window_start = now_ms - self.window_ms
-        self.single_start = now_ms - self.single_ms if self.single_ms else self.window_start
-        self.singles_go = rules.l0_retention_s > 0
-        self.images = self._by_level[SNAPSHOT_LEVEL]
-        older = [image for image in self.images if image.created_ms < self.window_start]
-        self.base = older[-1] if older else None
-        self.named = list(_named(self.images, rules.keep))
-        self._stretches = list(self._reach())
+        self.links = chains(objects)
+        self._head = max((link.txid for link in self.links), default=0)
+        self._objects = objects
+        self._now_ms = now_ms
+        self._single_ms = round(rules.l0_retention_s * 1000)
+        self._check_ms = max(1, round(rules.l0_check_s * 1000))
+        self._reach_ms = max(round(rules.snapshot_retention_s * 1000), self._single_ms)
+        self._times = _times(objects, now_ms)
+        self._bases = self._found_bases()
+        self._covers = _Covers(objects)
+        self._kept = kept_snapshots(objects, rules.keep)
+        self._ways = self._ends_of_ways()
 
-    def level(self, number: int) -> list[Stored]:
-        """The objects of a level, ascending."""
-        return self._by_level[number]
+    def of_objects(self) -> list[tuple[Stored, float]]:
+        """Each object with the moment from which on it may go."""
+        newest: dict[int, Stored] = {}
+        for stored in self._objects:
+            if stored.name.level not in newest or stored.name.max_txid > newest[stored.name.level].name.max_txid:
+                newest[stored.name.level] = stored
+        last = {stored.name for stored in newest.values()}
+        return [(stored, inf if stored.name in last else self._of(stored)) for stored in self._objects]
 
-    def may_leave_window(self) -> list[Stored]:
-        """What may bring a change when it becomes older than the window: images, and what is dated oddly."""
-        if not self.images:
-            return []
-        newest = self.images[-1]
-        merged = (stored for level in range(1, SNAPSHOT_LEVEL) for stored in self._by_level[level])
-        odd = [
-            stored
-            for stored in merged
-            if stored.name.max_txid <= newest.name.max_txid and stored.created_ms > newest.created_ms
-        ]
-        return [*self.images, *odd]
+    def promised(self) -> frozenset[int]:
+        """TXIDs whose term is not over, and those of the snapshots that stay."""
+        points = {link.txid for link in self.links if not link.late and self._of_point(link) > self._now_ms}
+        for stored, end in self.of_objects():
+            if stored.name.level == SNAPSHOT_LEVEL and end > self._now_ms:
+                points.add(stored.name.max_txid)
+        return frozenset(points)
 
-    def before_base(self, stored: Stored) -> bool:
-        """Whether no restore inside the window can use it."""
-        return (
-            self.base is not None
-            and stored.name.max_txid <= self.base.name.max_txid
-            and stored.created_ms < self.window_start
+    def _of(self, stored: Stored) -> float:
+        name = stored.name
+        needed = self._ways.get(name, -inf)
+        if name.level == SNAPSHOT_LEVEL:
+            return inf if name in self._kept else max(needed, self._bases.beyond(name.max_txid))
+        if name.level:
+            return max(needed, self._bases.reaching(name.max_txid))
+        if not self._single_ms:
+            return inf
+        end = max(needed, self._times[name.max_txid] + self._single_ms)
+        if not self._covers.hold(name):
+            end = max(end, self._bases.reaching(name.max_txid))
+        return end if end == inf else ceil(end / self._check_ms) * self._check_ms
+
+    def _of_point(self, link: Link) -> float:
+        """When this point is no longer promised."""
+        txid = link.txid
+        if txid == self._head:
+            return inf
+        single = txid in self._covers.singles
+        end: float = self._times[txid] + self._single_ms if single and self._single_ms else -inf
+        if txid in self._covers.coarse or not single or not self._single_ms:
+            at = min(bisect_right(self._bases.txids, txid), bisect_right(self._base_times, self._times[txid]))
+            end = max(end, self._bases.terms[at] if at < len(self._bases.terms) else inf)
+        return end
+
+    def _ends_of_ways(self) -> dict[ObjectName, float]:
+        """Until when each object is on the way to a promised point."""
+        ends: dict[int, float] = {id(link): -inf if link.late else self._of_point(link) for link in self.links}
+        found: dict[ObjectName, float] = {}
+        for link in sorted(self.links, key=lambda link: (link.txid, link.late), reverse=True):
+            end = ends[id(link)]
+            found[link.stored.name] = max(found.get(link.stored.name, -inf), end)
+            if link.before is not None:
+                ends[id(link.before)] = max(ends[id(link.before)], end)
+        return found
+
+    def _found_bases(self) -> _Bases:
+        snapshots = sorted(
+            (stored for stored in self._objects if stored.name.level == SNAPSHOT_LEVEL),
+            key=lambda stored: stored.name.max_txid,
         )
-
-    def stands_for(self, single: Stored) -> bool:
-        """Whether what is above level 0 leads to its TXID, or beyond it, without it."""
-        txid = single.name.max_txid
-        if single.name.min_txid == 1:
-            return self.before_base(single)
-        return any(stretch.start <= txid <= stretch.reach for stretch in self._stretches) or self.before_base(single)
-
-    def _reach(self) -> Iterable[_Stretch]:
-        """How far the kept images lead by objects of levels 1 to 8."""
-        merged = [stored for level in range(1, SNAPSHOT_LEVEL) for stored in self._by_level[level]]
-        merged.sort(key=lambda stored: stored.name.min_txid)
-        starts = {0} | {image.name.max_txid for image in self.images}
-        starts |= {stored.name.max_txid for stored in self._by_level[0] if stored.name.min_txid == 1}
-        at, reach = 0, -1
-        for start in sorted(starts):
-            if start <= reach:
-                continue
-            reach = start
-            while at < len(merged) and merged[at].name.min_txid <= reach + 1:
-                reach = max(reach, merged[at].name.max_txid)
-                at += 1
-            yield _Stretch(start, reach)
+        txids = [stored.name.max_txid for stored in snapshots]
+        times = [max(self._times[stored.name.max_txid], stored.created_ms) for stored in snapshots]
+        self._base_times = list(accumulate(times, max))
+        return _Bases(txids, [time + self._reach_ms for time in self._base_times])
 
 
-def _single_files(view: _View) -> Iterable[Stored]:
-    """Level 0: ascending, until one is too young or nothing stands for it; never the newest."""
-    if not view.singles_go:
-        return
-    for stored in view.level(0)[:-1]:
-        if stored.created_ms >= view.single_start or not view.stands_for(stored):
-            return
-        yield stored
+class _Covers:
+    """What is held above level 0. `singles`: TXIDs that a level-0 file ends at; `coarse`: those promised for the whole
+    window, because something above level 0 ends there or nothing else holds them."""
+
+    def __init__(self, objects: Iterable[Stored]) -> None:
+        above = sorted(
+            (stored.name for stored in objects if 0 < stored.name.level < SNAPSHOT_LEVEL),
+            key=lambda name: name.min_txid,
+        )
+        self._lows = [name.min_txid for name in above]
+        self._highs = list(accumulate((name.max_txid for name in above), max))
+        self._images = {stored.name.max_txid for stored in objects if stored.name.level == SNAPSHOT_LEVEL}
+        self.singles = {stored.name.max_txid for stored in objects if stored.name.level == 0}
+        self.coarse = {stored.name.max_txid for stored in objects if stored.name.level or not self.hold(stored.name)}
+
+    def hold(self, name: ObjectName) -> bool:
+        """Whether one object above level 0 holds all of this range."""
+        at = bisect_right(self._lows, name.min_txid)
+        return name.max_txid in self._images or (at > 0 and self._highs[at - 1] >= name.max_txid)
 
 
-def _merged(view: _View) -> Iterable[Stored]:
-    """Levels 1 to 8: what lies before the base; never the last of a level."""
-    for level in range(1, SNAPSHOT_LEVEL):
-        yield from (stored for stored in view.level(level)[:-1] if view.before_base(stored))
+def _times(objects: Iterable[Stored], now_ms: int) -> dict[int, int]:
+    """When the replica got as far as each TXID: never going back; a date in the future counts only while nothing
+    later has one of the past."""
+    first: dict[int, int] = {}
+    for stored in objects:
+        txid = stored.name.max_txid
+        first[txid] = min(first.get(txid, stored.created_ms), stored.created_ms)
+    later: float = inf
+    for txid in sorted(first, reverse=True):
+        if first[txid] > now_ms and later < first[txid]:
+            first[txid] = int(later)
+        later = min(later, first[txid])
+    txids = sorted(first)
+    return dict(zip(txids, accumulate((first[txid] for txid in txids), max), strict=True))
 
 
-def _images(view: _View) -> Iterable[Stored]:
-    """Full images before the base that nobody named."""
-    named = {image.name for image in view.named}
-    for image in view.images[:-1]:
-        if view.base is not None and image.name < view.base.name and image.name not in named:
-            yield image
+def kept_snapshots(objects: Iterable[Stored], keep: Keep) -> frozenset[ObjectName]:
+    """The snapshots that `keep` names: the newest of each of the last so many periods that have one (UTC)."""
+    snapshots = [stored for stored in objects if stored.name.level == SNAPSHOT_LEVEL]
+    snapshots.sort(key=lambda stored: (stored.created_ms, stored.name.max_txid), reverse=True)
+    kept: set[ObjectName] = set()
+    for count, period in zip((keep.hourly, keep.daily, keep.weekly, keep.monthly), _PERIODS, strict=True):
+        seen: dict[int, ObjectName] = {}
+        for stored in snapshots:
+            seen.setdefault(period(stored.created_ms), stored.name)
+        kept.update(list(seen.values())[:count])
+    return frozenset(kept)
 
 
-def _named(images: Sequence[Stored], keep: Keep) -> Iterable[Stored]:
-    """The newest image of each of the last so many hours, days, weeks and months that have one."""
-    kinds: tuple[tuple[int, Callable[[int], object]], ...] = (
-        (keep.hourly, lambda ms: ms // 3_600_000),
-        (keep.daily, lambda ms: ms // 86_400_000),
-        (keep.weekly, lambda ms: (EPOCH + timedelta(milliseconds=ms)).isocalendar()[:2]),
-        (keep.monthly, lambda ms: (EPOCH + timedelta(milliseconds=ms)).strftime("%Y-%m")),
-    )
-    for count, bucket in kinds:
-        newest: dict[object, Stored] = {}
-        for image in reversed(images):
-            newest.setdefault(bucket(image.created_ms), image)
-        yield from list(newest.values())[:count]
+def _hour(ms: int) -> int:
+    return ms // 3_600_000
 
 
-def _reachable(objects: Sequence[Stored]) -> set[int]:
-    """All TXIDs that can be restored (see plan.points)."""
-    found: set[int] = set()
-    reached = 0
-    for name in sorted((stored.name for stored in objects), key=lambda each: each.max_txid):
-        if name.level == SNAPSHOT_LEVEL or name.min_txid <= reached + 1 or name.max_txid in found:
-            found.add(name.max_txid)
-            reached = name.max_txid
-    return found
+def _day(ms: int) -> int:
+    return ms // _DAY_MS
 
 
-def _grown_out(created_ms: int, age_ms: int) -> int:
-    """From when on something is older than an age."""
-    return created_ms + age_ms + 1
+def _week(ms: int) -> int:
+    # 1970 began on a Thursday, ISO weeks begin on Mondays.
+    return (ms // _DAY_MS + 3) // 7
 
 
-def _to_check(time_ms: int, rules: Rules) -> int:
-    """The next time that level 0 is looked at."""
-    check_ms = max(1, round(rules.l0_check_s * 1000))
-    return -(-time_ms // check_ms) * check_ms
+def _month(ms: int) -> int:
+    day = date.fromordinal(min(max(ms // _DAY_MS + _DAY_ZERO, 1), date.max.toordinal()))
+    return day.year * 12 + day.month
+
+
+_PERIODS = (_hour, _day, _week, _month)
