@@ -200,11 +200,12 @@ class Follower:
             if pgno != lock
         )
 
-    def apply(self, data: bytes) -> None:
-        """One LTX file, the next TXID."""
+    def apply(self, data: bytes, last: int | None = None) -> None:
+        """One LTX file: the next TXID, or all up to `last`."""
         file, size = decode(data), self.page_size
         header = file.header
-        assert (header.page_size, header.min_txid, header.max_txid) == (size, self.txid + 1, self.txid + 1)
+        wanted_txids = self.txid + 1, last or self.txid + 1
+        assert (header.page_size, header.min_txid, header.max_txid) == (size, *wanted_txids)
         assert header.proof is not None
         assert header.proof.before == self.checksum
         wanted = header.commit * size
