@@ -63,7 +63,7 @@ def _footer(each: _Listed, head: str) -> list[str]:
         span = f"TXID {format_txid(first.txid)}"
         if len(each.loss.points) > 1:
             span = f"{len(each.loss.points)} points from {span} to {format_txid(last.txid)}"
-        lines.append(f"{head}retention takes {span} next, at {format_time(each.loss.at_ms)}")
+        lines.append(f"{head}retention takes {span} next, at {format_time(each.loss.when_ms)}")
     return lines
 
 
@@ -82,7 +82,7 @@ def _entry(each: _Listed, point: Point) -> dict[str, object]:
         "txid": format_txid(point.txid),
         "level": point.level,
         "size": point.size,
-        "dropped": format_time(each.loss.at_ms) if lost and each.loss else None,
+        "dropped": format_time(each.loss.when_ms) if lost and each.loss else None,
     }
 
 
