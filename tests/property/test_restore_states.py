@@ -3,18 +3,23 @@
 The pages are random, not SQLite's: a restore must not care. Damage to any byte is never restored as if it were sound.
 """
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from litestreamd.basics.errors import DamagedData, NotAvailable
+from litestreamd.jobs.compact import Compaction, Input
 from litestreamd.jobs.restore import Integrity
-from litestreamd.plan.restore import AtTxid, plan_restore
+from litestreamd.ltx.names import ObjectName
+from litestreamd.plan.points import restore_points
+from litestreamd.plan.restore import AtTxid, Before, plan_restore
 from litestreamd.replica.folder import FolderReplica
 from tests.support.histories import History, damage
 from tests.support.restoring import left_in, restored
@@ -71,6 +76,47 @@ def test_every_txid_comes_back(data: st.DataObject, history: list[list[bytes]], 
             done = restored(model.replica, out, AtTxid(txid), parallelism=workers, integrity=Integrity.NONE)
             assert out.read_bytes() == model.image(txid)
             assert done.proven or kind != "proven"
+
+
+@given(st.data(), states(), st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_after_compaction_of_what_two_programs_wrote(
+    data: st.DataObject, history: list[list[bytes]], copied: bool
+) -> None:
+    """Litestream's objects and ours in turns, merged in turn: proven exactly when the newest object can."""
+    with scratch() as folder:
+        model = History(FolderReplica(folder / "replica", "file"), PAGE_SIZE)
+        ours = []
+        for state in history:
+            model.commit(state)
+            ours.append(data.draw(st.booleans()))
+            model.store(0, model.last, model.last, proven=ours[-1])
+        low = 1
+        while low <= model.last:
+            high = data.draw(st.integers(low, model.last))
+            names = [ObjectName(0, txid, txid) for txid in range(low, high + 1)]
+            if data.draw(st.booleans()):
+                model.replica.create(ObjectName(1, low, high), merged(model.replica, names), model.time_ms(high))
+                model.replica.delete(names)
+            low = high + 1
+        listed = list(model.replica.list())
+        if copied:
+            for path in (folder / "replica/ltx").glob("*/*.ltx"):
+                os.utime(path)
+        for point in restore_points(listed):
+            out = folder / f"{point.txid}.db"
+            target = Before(point.created_ms + 1) if data.draw(st.booleans()) else AtTxid(point.txid)
+            done = restored(model.replica, out, target, integrity=Integrity.NONE)
+            assert out.read_bytes() == model.image(point.txid)
+            newest = next(each.name for each in listed if each.name.max_txid == point.txid)
+            assert done.proven == all(ours[newest.min_txid - 1 : newest.max_txid])
+
+
+def merged(replica: FolderReplica, names: list[ObjectName]) -> Iterator[bytes]:
+    """What compaction makes of these objects."""
+    sizes = {each.name: each.size for each in replica.list()}
+    inputs = [Input(name, sizes[name], partial(replica.open, name), replica.description) for name in names]
+    return Compaction(inputs).body()
 
 
 @given(st.data(), states(), st.booleans())
