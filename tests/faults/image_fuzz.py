@@ -11,21 +11,25 @@ import random
 import shutil
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from litestreamd.basics.checksum import page_checksum, rolling
 from litestreamd.basics.errors import EnvironmentFault
 from litestreamd.database import moving_image
+from litestreamd.database.followers import Followers
 from litestreamd.database.moving_image import MovingImage
+from litestreamd.wal.index import IndexHeader
 from tests.faults.image_fuzz_live import run_live_round
 from tests.support import images
 from tests.support.live import NEW, STOCK, App, Engine, SqlError, create, insert
 
 PAGE_SIZES = (512, 1024, 4096, 4096, 8192, 65536)
-MOST_PAGES = 3000
+MOST_BYTES = 3 << 20
 
 
 @dataclass
@@ -47,6 +51,18 @@ class Reading:
         return False
 
 
+class Meddled(Followers):
+    """Something happens between the begin of the next guard and the moment its readers are told."""
+
+    def __init__(self, meddle: Callable[[], None]) -> None:
+        super().__init__()
+        self._meddle = meddle
+
+    def follow(self, header: IndexHeader) -> None:
+        self._meddle()
+        super().follow(header)
+
+
 class Round:
     """One database, from the seed."""
 
@@ -59,7 +75,9 @@ class Round:
         create(self.path, self.page_size, vacuum, rows=self.chance.choice((50, 500, 2000)))
         self.app = self._new_app()
         self.reader: App | None = None
-        self.engine = Engine(self.path).open()
+        self.engine = Engine(self.path)
+        self.engine.live.followers = Meddled(self._meddle)
+        self.engine.open()
         self.readings: list[Reading] = []
         self.figures: Counter[str] = Counter()
 
@@ -105,6 +123,13 @@ class Round:
 
     # The application
 
+    def _meddle(self) -> None:
+        if self.chance.random() < 0.5:
+            with suppress(SqlError):
+                self.app.write("UPDATE t SET b = randomblob(length(b)) WHERE id % 5 = 0")
+            with suppress(SqlError):
+                self._checkpoint()
+
     def _act(self) -> None:
         deeds = (self._grow, self._change, self._change, self._shrink, self._rewrite, self._undo, self._checkpoint,
                  self._checkpoint, self._read_on, self._die)  # fmt: skip
@@ -116,8 +141,8 @@ class Round:
                 self.app.run("ROLLBACK")
 
     def _grow(self) -> None:
-        if self.app.run("PRAGMA page_count")[0][0] < MOST_PAGES:
-            self.app.write(insert(self.chance.choice((1, 50, 500)), self.chance.choice((50, 400, self.page_size))))
+        if self.app.run("PRAGMA page_count")[0][0] * self.page_size < MOST_BYTES:
+            self.app.write(insert(self.chance.choice((1, 50, 500)), self.chance.choice((50, 400, 4000))))
 
     def _change(self) -> None:
         share, which = self.chance.choice((2, 10, 100)), self.chance.randrange(100)
@@ -184,14 +209,12 @@ class Round:
 
 def run_round(seed: int, folder: Path, steps: int = 40) -> Counter[str]:
     """One round; out: how often what was met. Raises AssertionError."""
-    usual = moving_image.PORTION
-    moving_image.PORTION = random.Random(seed).choice((1, 16384, 65536))
+    portion = random.Random(seed).choice((1, 16384, 65536))
     try:
-        return Round(seed, folder).run(steps)
+        with patch.object(moving_image, "PORTION", portion):
+            return Round(seed, folder).run(steps)
     except EnvironmentFault as error:
         raise AssertionError(f"an image was given up: {error}") from error
-    finally:
-        moving_image.PORTION = usual
 
 
 def main() -> int:

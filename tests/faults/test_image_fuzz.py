@@ -8,7 +8,7 @@ from tests.faults.image_fuzz import run_round
 from tests.faults.image_fuzz_live import run_live_round
 
 
-@pytest.mark.parametrize("seed", range(1, 13))
+@pytest.mark.parametrize("seed", range(5000, 5010))
 def test_random_round(seed: int, tmp_path: Path) -> None:
     assert run_round(seed, tmp_path)["images"]
 
