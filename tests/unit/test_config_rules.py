@@ -195,6 +195,8 @@ dbs:
 """
     assert faults(text) == ["4:59"]
     assert faults(text.replace("2h", "2d")) == ["1:15", "4:59"]
+    first, rest = text.split("\n", 1)
+    assert faults(rest + first) == ["3:59"]  # nearer is not later
 
 
 def test_without_deletions_there_is_no_contradiction() -> None:
