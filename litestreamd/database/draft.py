@@ -35,7 +35,8 @@ class Draft:
 
     def write(self, images: Sequence[bytes], offset: int) -> None:
         """Write images of any size one behind the other from this offset on."""
-        with told(self.path):
+        # Not `told`, whose price would be paid for every page where pages are scattered.
+        try:
             for start in range(0, len(images), _MOST_BUFFERS):
                 part = images[start : start + _MOST_BUFFERS]
                 size = sum(map(len, part))
@@ -47,6 +48,8 @@ class Draft:
                     # left to wait for (posix_fadvise(2)).
                     os.posix_fadvise(self._descriptor, offset, size, os.POSIX_FADV_DONTNEED)
                 offset += size
+        except OSError as error:
+            raise _fault(error, self.path) from error
 
     def finish(self, mode: int, uid: int, gid: int) -> None:
         """Set mode and owner (-1: as it is) and make every byte durable."""

@@ -6,11 +6,12 @@ it. Raises LtxError on bad bytes, and the errors of the port.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import compress
+from itertools import compress, repeat
 
 from litestreamd.jobs.restore_source import ObjectReader
 from litestreamd.ltx.decoder import Pages, read_pages
 from litestreamd.ltx.errors import Malformed
+from litestreamd.ltx.pages import SIZED, SIZED_HEADER, expand_blocks
 from litestreamd.ltx.scan import NEXT_FRAME, scan
 from litestreamd.plan.shares import Piece, Share, unpacked
 
@@ -20,6 +21,10 @@ Batch = tuple[Sequence[int], Sequence[bytes]]
 def one_piece(reader: ObjectReader, share: Share, piece: Piece, page_size: int) -> Iterator[Batch]:
     """Fetch one byte range and unpack the frames of the share that lie in it."""
     data = reader.read(piece.offset, piece.length)
+    if (scattered := _scattered_blocks(data, share, piece)) is not None:
+        numbers, blocks = scattered
+        yield numbers, expand_blocks(blocks, numbers, page_size)
+        return
     for first, last in _stretches(share, piece):
         start = share.offsets[first] - piece.offset
         end = share.offsets[last - 1] + share.lengths[last - 1] - piece.offset
@@ -40,6 +45,22 @@ def whole_object(reader: ObjectReader, chosen: bytes) -> Iterator[Batch]:
                 yield list(compress(event.numbers, counting)), list(compress(event.images, counting))
             else:
                 yield event.numbers, event.images
+
+
+def _scattered_blocks(data: memoryview, share: Share, piece: Piece) -> tuple[list[int], list[memoryview]] | None:
+    """Page numbers and LZ4 blocks where others lie between them: to look for stretches would cost more than the work.
+
+    None unless every frame is just what the index says, in the newer encoding.
+    """
+    chosen = slice(piece.first, piece.last)
+    lengths, numbers = share.lengths[chosen], share.numbers[chosen].tolist()
+    if sum(lengths) == piece.length or min(lengths) < SIZED_HEADER.size:
+        return None
+    starts = [offset - piece.offset for offset in share.offsets[chosen]]
+    sizes = [length - SIZED_HEADER.size for length in lengths]
+    if list(map(SIZED_HEADER.unpack_from, repeat(data), starts)) != list(zip(numbers, repeat(SIZED), sizes)):
+        return None
+    return numbers, [data[at + SIZED_HEADER.size : at + size] for at, size in zip(starts, lengths, strict=True)]
 
 
 def _stretches(share: Share, piece: Piece) -> Iterator[tuple[int, int]]:
