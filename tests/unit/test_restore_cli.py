@@ -97,6 +97,55 @@ def test_a_time_means_strictly_before(
     assert (tmp_path / "out.db").read_bytes() == history.image(txid)
 
 
+def test_a_time_says_which_point_it_gives(call: Command, history: History, url: str) -> None:
+    done = call("-timestamp", "2025-06-15T15:06:46.001Z", "-o", "exact.db", url)
+    point = f"litestreamd: restore point: TXID {6:016x}, stored at 2025-06-15T15:06:46.000Z\n"
+    assert (done.code, done.err) == (OK, point)
+    done = call("-timestamp", "2025-06-15T15:06:47Z", "-o", "between.db", url)
+    assert done.err == point + (
+        f"litestreamd: the point before: TXID {5:016x}, stored at 2025-06-15T15:06:45.000Z "
+        "(-timestamp 2025-06-15T15:06:45.001Z)\n"
+        f"litestreamd: the point after: TXID {7:016x}, stored at 2025-06-15T15:06:47.000Z "
+        "(-timestamp 2025-06-15T15:06:47.001Z)\n"
+    )
+    assert done.out.count("\n") == 1
+    done = call("-timestamp", "1m ago", "-json", "-o", "late.db", url)
+    assert done.err == ""
+    point_fields = json.loads(done.out)["point"]
+    assert (point_fields["txid"], point_fields["exact"], point_fields["after"]) == (f"{8:016x}", False, None)
+    assert point_fields["before"]["argument"] == "-timestamp 2025-06-15T15:06:47.001Z"
+
+
+@pytest.mark.parametrize("words", [["-latest"], ["-timestamp", "5m"], ["-timestamp", "1h 30m ago"]])
+def test_the_newest_state_in_other_words(
+    call: Command, history: History, url: str, tmp_path: Path, words: list[str]
+) -> None:
+    assert call(*words, "-o", "out.db", url).code == OK
+    assert (tmp_path / "out.db").read_bytes() == history.image(8)
+
+
+def test_a_while_that_is_too_long(call: Command, history: History, url: str) -> None:
+    done = call("-timestamp", "36500d ago", "-o", "out.db", url)
+    assert (done.code, "the earliest state was stored at" in done.err) == (FAILED, True)
+
+
+def test_a_dry_run_names_the_point_too(call: Command, history: History, url: str) -> None:
+    done = call("-dry-run", "-timestamp", "2025-06-15T15:06:46Z", "-o", "out.db", url)
+    lines = done.out.splitlines()
+    assert lines[5] == f"  restore point: TXID {5:016x}, stored at 2025-06-15T15:06:45.000Z"
+    assert [line.split(":")[0] for line in lines[6:8]] == ["  the point before", "  the point after"]
+    words = ["-dry-run", "-json", "-timestamp", "2025-06-15T15:06:46Z", "-o", "out.db", url]
+    assert json.loads(call(*words).out)["point"]["txid"] == f"{5:016x}"
+
+
+def test_a_dry_run_says_what_is_damaged(call: Command, history: History, url: str, tmp_path: Path) -> None:
+    damage(object_path(tmp_path / "replica", ObjectName(0, 8, 8)), flip(0))
+    done = call("-dry-run", "-json", "-o", "out.db", url)
+    assert (done.code, json.loads(done.out)["fetch"]) == (OK, None)
+    assert "warning: " in done.err
+    assert "0/0000000000000008-0000000000000008.ltx" in done.err
+
+
 def test_the_folder_of_a_replica_will_do(call: Command, history: History, tmp_path: Path) -> None:
     assert call("-o", "out.db", tmp_path / "replica").code == OK
     assert (tmp_path / "out.db").read_bytes() == history.image(8)
@@ -155,6 +204,8 @@ def test_a_dry_run_in_json_has_litestreams_fields(call: Command, url: str, tmp_p
         (["-timestamp", "yesterday"], USAGE, "-timestamp: 'yesterday' is not a time"),
         (["-timestamp", "2025-06-15T15:06:41Z"], FAILED, r"-timestamp 2025-06-15T15:06:43\.001Z restores"),
         (["-txid", "5", "-timestamp", "2025-06-15T15:06:41Z"], USAGE, "exclude each other"),
+        (["-txid", "5", "-latest"], USAGE, "-txid and -latest exclude each other"),
+        (["-latest", "-index", "1"], USAGE, "-latest and -index exclude each other"),
         (["-parallelism", "0"], USAGE, "-parallelism"),
         (["-integrity-check", "some"], USAGE, "auto, none, quick, full"),
         (["-config", "x.yml"], USAGE, "-config and a replica URL exclude each other"),
