@@ -35,11 +35,12 @@ def decrypt(chunks: Iterator[bytes], identities: Sequence[str], sink: Sink) -> N
         for cause in (source.error, target.error):
             if cause is not None:
                 raise cause from None
-        if isinstance(error, age.DecryptError) and not target.began:
+        if isinstance(error, age.DecryptError):
+            # No key fits, or the header in which it is looked for was changed.
             raise NotAvailable(
                 f"it is encrypted with age, and none of the identities in age.identities opens it: {error}"
             ) from None
-        if isinstance(error, (age.DecryptError, OSError)):
+        if isinstance(error, OSError):
             raise DamagedData("it does not decrypt: it was changed after it was written, or cut short") from None
         raise
 
@@ -68,16 +69,14 @@ class _Source:
 
 
 class _Target:
-    """The sink as the library writes to it. `began`: the key was right, for some bytes came out."""
+    """The sink as the library writes to it. `error`: what it raised."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
         self.error: Exception | None = None
-        self.began = False
 
     def write(self, data: bytes) -> int:
         """Hand everything on."""
-        self.began = True
         try:
             self._sink(data)
         except Exception as error:

@@ -48,6 +48,7 @@ def test_nobody_who_prints_a_configuration_prints_them() -> None:
         ("'${EMPTY}'", "begins with AGE-SECRET-KEY-1"),
         ("'${SECRET}'", "begins with AGE-SECRET-KEY-1"),
         ("'${UNSET}'", "UNSET is not set"),
+        ("'AGE-SECRET-KEY-1$hunter2'", "a bare [$] is ambiguous: write [$][{]NAME[}]"),
         ("[x]", "takes a single value, not a list"),
     ],
 )
