@@ -3,7 +3,7 @@
 In: a header that was read under the guard; the headers of later guards. Out: the pages of the first one, in order.
 Promise: no guard is held for it and no checkpoint waits for it. Before a guard ends, the pages that were not read yet
 and that the next snapshot shows otherwise are kept aside; all others are the same there, and readable without tearing
-under the next guard (docs/adr/0013). When they cannot be kept the image ends, never the capture.
+under the next guard (docs/adr/0017). When they cannot be kept the image ends, never the capture.
 """
 
 import threading
