@@ -4,8 +4,9 @@ In: a complete listing, rules, the time. Out: merges that are due; when the next
 merge follow each other without a hole, lie one level below, above all that its level holds, and are never taken twice.
 
 Sources are grouped by windows of wall time, and a window is merged once it is over. On level 1 a single source is
-enough, for that frees level 0; above, a single one waits for a sibling: it restores as well where it is. A complete
-image (an object that begins at TXID 1) climbs no level while a snapshot does its service.
+enough, for that frees level 0; above, a single one waits for a sibling: it restores as well where it is. Nothing is
+merged across the beginning of a TXID that has a snapshot: the page size may have changed there. A complete image (an
+object that begins at TXID 1) climbs no level while a snapshot does its service.
 """
 
 from collections.abc import Iterator, Sequence
@@ -105,9 +106,12 @@ def _level(objects: Sequence[Stored], level: int, interval_s: float) -> _Level:
     interval_ms = max(1, round(interval_s * 1000))
     groups: list[_Group] = []
     window = end = 0
+    images = {stored.name.max_txid for stored in objects if stored.name.level == SNAPSHOT_LEVEL}
     for source in _sources(objects, level):
         window = max(window, source.created_ms // interval_ms)
-        group = groups[-1] if groups and end + 1 == source.name.min_txid else None
+        # Where an image stands, another page size may have begun.
+        follows = end + 1 == source.name.min_txid and source.name.min_txid not in images
+        group = groups[-1] if groups and follows else None
         if group is None or len(group.sources) == FAN_IN or (group.is_enough and group.window != window):
             group = _Group(level, window, [])
             groups.append(group)

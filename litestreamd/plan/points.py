@@ -41,9 +41,9 @@ class Around:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """`at_ms`: when retention will next take restore points away; `points`: those it will take, ascending."""
+    """`when_ms`: when retention will next take restore points away; `points`: those it will take, ascending."""
 
-    at_ms: int
+    when_ms: int
     points: tuple[Point, ...]
 
 
