@@ -1,6 +1,6 @@
 """The debts of one replica, durable: `<name>.debt` since what it has, `<name>.debt2` since what is on its way.
 
-In: entries that have to leave the spool; what became of a catch-up. Out: the debt that a catch-up pays.
+In: entries that have to leave the spool; what became of a catch-up or a full image. Out: the debt that a catch-up pays.
 Promise: `owe` returns when the debt is durable, so that the entries may go; a file is there whole or not at all, and
 one that is damaged, or that the spool does not continue, counts as none: the replica then gets a full image.
 
@@ -65,7 +65,7 @@ class Debts:
         paid page by page. Not while a catch-up is on its way."""
         with self._turn:
             if self._next is not None and self._next.serves(cursor):
-                self._pay()
+                self._promote()
             if self._here is None or not self._here.serves(cursor):
                 return None
             debt = self._here.copy()
@@ -79,7 +79,7 @@ class Debts:
         return debt if all(map(debt.add, spool.ledgers(debt.through))) else None
 
     def began(self, head: Head) -> None:
-        """A catch-up to this state is on its way."""
+        """A catch-up, or a full image, of this state is on its way."""
         with self._turn:
             _remove(self._next_path)
             self._next = debt_at(head)
@@ -91,24 +91,25 @@ class Debts:
             self._next = None
 
     def paid(self) -> None:
-        """The catch-up has arrived: what is owed now begins there."""
+        """The catch-up has arrived, and the cursor says so already. The debt from before it goes, unless entries beyond
+        have left the spool meanwhile: then the next `due` chooses by the cursor."""
         with self._turn:
-            self._pay()
+            here, later = self._here, self._next
+            if here is not None and later is not None and here.through < later.txid:
+                _remove(self._path)
+                self._here = None
+            if later is not None and later.empty:
+                self._next = None
 
     def void(self) -> None:
         """The replica gets a full image: nothing else is owed."""
         with self._turn:
             self._void()
 
-    def _pay(self) -> None:
-        if self._next is None or self._next.empty:
-            _remove(self._path)
-            self._here = None
-        else:
-            with state_disk(self._path, "replaced"):
-                self._next_path.replace(self._path)
-            self._here = self._next
-        self._next = None
+    def _promote(self) -> None:
+        with state_disk(self._path, "replaced"):
+            self._next_path.replace(self._path)
+        self._here, self._next = self._next, None
 
     def _void(self) -> None:
         self._here = self._next = None

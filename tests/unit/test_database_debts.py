@@ -89,7 +89,11 @@ def larger_pages(txid: int) -> Ledger:
     return replace(told, head=replace(told.head, position=position))
 
 
-@pytest.mark.parametrize("wrong", [STEPS[6], other_line(6), larger_pages(6)], ids=["a gap", "a line", "a page size"])
+@pytest.mark.parametrize(
+    "wrong",
+    [STEPS[6], ledger(7, STATES[5], STATES[5], also=[1]), other_line(6), larger_pages(6)],
+    ids=["a gap", "a gap that comes back", "a line", "a page size"],
+)
 def test_what_does_not_follow_voids_a_debt(debts: Debts, tmp_path: Path, wrong: Ledger) -> None:
     debt = debt_to(5)
     kept = debt.encode()
@@ -127,6 +131,7 @@ def test_a_replica_that_got_further_meanwhile_is_served(debts: Debts, spool: Spo
     assert debt is not None and debt.txid == 4
     assert caught_up(debt, STATES[-1]).proven == checksum(STATES[-1])
     assert debts.due(4, None, spool) is None
+    assert debts.due(5, checksum(STATES[5]), spool) is None  # everything that is owed is there
     assert debts.due(6, checksum(STATES[6]), spool) is None
 
 
@@ -156,10 +161,38 @@ def test_entries_that_leave_while_a_catch_up_is_on_its_way(debts: Debts, spool: 
     small = arrived.due(5, checksum(STATES[5]), spool)
     assert small is not None and list(small.pages.within(1, 9)) == [6, 7]
     debts.paid()
-    for found in (debts, again(tmp_path)):
+    for living in (True, False):
+        found = debts if living else again(tmp_path)
         small = found.due(5, checksum(STATES[5]), spool)
         assert small is not None and list(small.pages.within(1, 9)) == [6, 7]
         assert found.covered(2) == 2
+    debts.began(STEPS[6].head)
+    debts.paid()
+    assert debts.covered(5) == again(tmp_path).covered(5) == 5
+
+
+def test_entries_that_leave_when_a_catch_up_has_arrived_and_is_not_paid_yet(debts: Debts, spool: Spool) -> None:
+    assert debts.owe(2, STEPS[2:4])
+    debts.began(STEPS[4].head)
+    assert debts.owe(5, STEPS[5:6])
+    debts.paid()
+    spool.trim(6)
+    assert debts.covered(5) == 6
+    debt = debts.due(5, checksum(STATES[5]), spool)
+    assert debt is not None and list(debt.pages.within(1, 9)) == [6, 7]
+
+
+@pytest.mark.parametrize("through", [5, 6])
+def test_the_level_0_file_of_the_catch_up_itself_may_leave(debts: Debts, spool: Spool, through: int) -> None:
+    """The cursor stands before it, because it was to go next."""
+    assert debts.owe(2, STEPS[2:4])
+    debts.began(STEPS[4].head)
+    assert debts.owe(4, STEPS[4:through])
+    debts.paid()
+    spool.trim(through)
+    assert debts.covered(4) == through
+    debt = debts.due(4, checksum(STATES[4]), spool)
+    assert debt is not None and applied(STATES[4], caught_up(debt, STATES[-1])) == STATES[-1]
 
 
 def test_a_catch_up_that_failed_leaves_the_debt(debts: Debts, spool: Spool) -> None:
