@@ -8,6 +8,7 @@ import json
 import os
 import random
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from litestreamd.replica.folder import FolderReplica
 from tests.support.layouts import START_MS, Entry, random_layout
 from tests.support.programs import LITESTREAM, environment
 
-BATCHES, LAYOUTS_A_BATCH = 10, 14
+BATCHES, LAYOUTS_A_BATCH, AT_ONCE = 10, 31, 4
 
 
 def put(root: Path, objects: list[Entry]) -> None:
@@ -65,23 +66,26 @@ def ours(root: Path, target: Target) -> list[str] | None:
         return None
 
 
+def compare(folder: Path, seed: int) -> int:
+    """One layout, three targets; out: how many of them there is a plan for."""
+    chance = random.Random(seed)
+    objects = random_layout(chance)
+    root = folder / "replica"
+    root.mkdir(parents=True)
+    put(root, objects)
+    moment = Before(START_MS + chance.randrange(0, 22))
+    targets: list[Target] = [Latest(), AtTxid(chance.randrange(1, 15)), moment]
+    made = 0
+    for target in targets:
+        plan = ours(root, target)
+        assert theirs(folder, root, target) == plan, (seed, target, [str(each.name) for each in objects])
+        made += plan is not None
+    return made
+
+
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_same_plan(tmp_path: Path, batch: int) -> None:
-    made = 0
-    for number in range(LAYOUTS_A_BATCH):
-        chance = random.Random(1000 * batch + number)
-        objects = random_layout(chance)
-        folder = tmp_path / str(number)
-        root = folder / "replica"
-        root.mkdir(parents=True)
-        put(root, objects)
-        targets: list[Target] = [
-            Latest(),
-            AtTxid(chance.randrange(1, 15)),
-            Before(START_MS + chance.randrange(0, 22)),
-        ]
-        for target in targets:
-            plan = ours(root, target)
-            assert theirs(folder, root, target) == plan, (number, target, [str(each.name) for each in objects])
-            made += plan is not None
+    seeds = range(1000 * batch, 1000 * batch + LAYOUTS_A_BATCH)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        made = sum(pool.map(lambda seed: compare(tmp_path / str(seed), seed), seeds))
     assert made > LAYOUTS_A_BATCH, "too few of these layouts can be restored to prove anything"
