@@ -55,7 +55,7 @@ def test_the_points_of_a_folder(call: Command, history: History, tmp_path: Path)
     assert header == ["time", "txid", "level", "size"]
     assert [(row[0], int(row[1], 16), row[2]) for row in rows] == [
         ("2025-06-15T15:06:43.000Z", 3, "9"),
-        ("2025-06-15T15:06:44.000Z", 4, "0"),
+        ("2025-06-15T15:06:44.000Z", 4, "1"),
         ("2025-06-15T15:06:45.000Z", 5, "0"),
         ("2025-06-15T15:06:46.000Z", 6, "0"),
         ("2025-06-15T15:06:47.000Z", 7, "0"),
