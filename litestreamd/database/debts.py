@@ -36,14 +36,17 @@ class Debts:
     def covered(self, cursor: int) -> int:
         """Up to which TXID the spool need not keep anything for the replica."""
         with self._turn:
+            # The lower one: a crash may have come between the two files, before anything left the spool.
             reached = (debt.through for debt in (self._here, self._next) if debt is not None and debt.serves(cursor))
-            return max(reached, default=cursor)
+            return min(reached, default=cursor)
 
     def owe(self, cursor: int, ledgers: Iterable[Ledger]) -> bool:
         """Take entries over that are about to leave the spool: oldest first, all that the replica lacks and that no
         debt covers (`covered`). Durable when it returns. False when that is impossible (they do not follow on what the
         replica has): it needs a full image. Raises EnvironmentFault; then the entries have to stay."""
         with self._turn:
+            if self._here is None or not self._here.serves(cursor):
+                self._promote(cursor)
             here = self._here.copy() if self._here is not None and self._here.serves(cursor) else None
             later = self._next.copy() if self._next is not None and self._next.through >= cursor else None
             for ledger in ledgers:
@@ -64,8 +67,7 @@ class Debts:
         `checksum` is the rolling one of what the replica has (None: not known). None: nothing is owed, or it cannot be
         paid page by page. Not while a catch-up is on its way."""
         with self._turn:
-            if self._next is not None and self._next.serves(cursor):
-                self._promote()
+            self._promote(cursor)
             if self._here is None or not self._here.serves(cursor):
                 return None
             debt = self._here.copy()
@@ -106,7 +108,10 @@ class Debts:
         with self._turn:
             self._void()
 
-    def _promote(self) -> None:
+    def _promote(self, cursor: int) -> None:
+        """The second debt becomes the first, if it is that of a replica at `cursor`."""
+        if self._next is None or not self._next.serves(cursor):
+            return
         with state_disk(self._path, "replaced"):
             self._next_path.replace(self._path)
         self._here, self._next = self._next, None

@@ -285,10 +285,11 @@ def test_a_crash_leaves_everything_in_the_spool_or_owed(tmp_path: Path, spool: S
 
     died = dies_at(point, passing, work)
     assert died
-    left = Spool(tmp_path / "spool")
-    list(left.open())
-    found = again(tmp_path)
     for cursor in (2, 4):
+        left = Spool(tmp_path / "spool")
+        list(left.open())
+        shutil.copytree(tmp_path / "replicas", tmp_path / f"{cursor}" / "replicas")
+        found = again(tmp_path / f"{cursor}")
         covered = found.covered(cursor)
         assert {entry.txid for entry in left.entries(covered)} == set(range(covered + 1, 8))
         debt = found.due(cursor, checksum(STATES[cursor]), left)
@@ -296,6 +297,10 @@ def test_a_crash_leaves_everything_in_the_spool_or_owed(tmp_path: Path, spool: S
             assert covered == cursor
         else:
             assert applied(STATES[cursor], caught_up(debt, STATES[-1])) == STATES[-1]
+        other = again(tmp_path / f"{cursor}")
+        assert other.owe(cursor, left.ledgers(other.covered(cursor)))
+        debt = other.due(cursor, checksum(STATES[cursor]), left)
+        assert debt is not None and applied(STATES[cursor], caught_up(debt, STATES[-1])) == STATES[-1]
 
 
 def test_free_room_is_told(tmp_path: Path) -> None:
