@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from litestreamd.plan.compaction import due_merges, next_merge_ms
+from litestreamd.plan.compaction import FUTURE, due_merges, next_merge_ms
 from litestreamd.plan.rules import Rules
 from tests.support.grown_history import KINDS, Deed, Grown, all_rules, deeds
 
@@ -17,6 +17,11 @@ def check_merges(grown: Grown, deed: str) -> None:
     for merge in due_merges(grown.objects, grown.rules, grown.now_ms):
         assert merge.sources[0].name.min_txid > ends[merge.level], "overlaps its level"
         ends[merge.level] = merge.name.max_txid
+        interval_ms = round(grown.rules.levels_s[merge.level - 1] * 1000)
+        newest_ms = max(stored.created_ms for stored in merge.sources)
+        waiting = [stored for stored in grown.objects if stored.name.level == merge.level - 1]
+        over = newest_ms // interval_ms < grown.now_ms // interval_ms
+        assert over or len(waiting) >= FUTURE, "its window is not over"
         grown.merge(merge)
     grown.listed = before
     due = next_merge_ms(grown.objects, grown.rules, grown.now_ms)

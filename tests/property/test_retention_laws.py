@@ -1,9 +1,13 @@
 """Retention, by law: whatever a replica went through, what is promised stays, and in the end all is quiet."""
 
+from datetime import timedelta
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from litestreamd.basics.clock import EPOCH
 from litestreamd.basics.errors import NotAvailable
+from litestreamd.ltx.names import SNAPSHOT_LEVEL, ObjectName
 from litestreamd.plan.points import restore_points
 from litestreamd.plan.restore import AtTxid, Before, Latest, Stored, plan_restore
 from litestreamd.plan.retention import expired, next_expiry_ms, promised
@@ -22,12 +26,30 @@ def works(objects: list[Stored]) -> bool:
     return True
 
 
+def named_by_keep(grown: Grown) -> set[ObjectName]:
+    """The newest image of each of the last hours, days and months that have one."""
+    images = sorted((each.created_ms, each.name) for each in grown.objects if each.name.level == SNAPSHOT_LEVEL)
+    found: set[ObjectName] = set()
+    keep = grown.rules.keep
+    for count, form in (
+        (keep.hourly, "%Y%m%d%H"),
+        (keep.daily, "%Y%m%d"),
+        (keep.weekly, "%G%V"),
+        (keep.monthly, "%Y%m"),
+    ):
+        newest = {(EPOCH + timedelta(milliseconds=ms)).strftime(form): name for ms, name in images}
+        found.update(name for _, name in sorted(newest.items(), reverse=True)[:count])
+    return found
+
+
 def check_every_beginning(grown: Grown, deed: str) -> None:
     """Each beginning of the deletions leaves what is promised, and the newest state."""
     objects, rules, now = grown.objects, grown.rules, grown.now_ms
     wanted, newest = promised(objects, rules, now), works(list(objects))
     before = reachable(objects)
     assert wanted <= before
+    assert max(before) in wanted
+    assert {point.txid for point in restore_points(objects)} == before
     doomed = expired(objects, rules, now)
     assert len({stored.name for stored in doomed}) == len(doomed)
     left = {stored.name: stored for stored in objects}
@@ -43,6 +65,8 @@ def check_every_beginning(grown: Grown, deed: str) -> None:
         if rising:
             by_time = plan_restore(list(left.values()), Before(point.created_ms + 1)).max_txid
             assert by_time >= point.txid
+    for kept in named_by_keep(grown):
+        assert kept in left, f"{kept} is named by keep"
     if any(stored.name.level == 0 for stored in objects):
         top = max(stored.name for stored in objects if stored.name.level == 0)
         assert top in left, "Litestream goes on from the newest level-0 object"
@@ -134,6 +158,9 @@ def test_after_the_last_commit_all_comes_to_rest(story: tuple[Rules, bool, list[
     seconds = max(rules.snapshot_interval_s, *rules.levels_s, 0) + max(rules.snapshot_retention_s, rules.l0_retention_s)
     grown.elapse(round(1000 * (2 * seconds + 2 * rules.l0_check_s)) + 1000)
     assert grown.due_ms() is None
+    if rules.levels_s and grown.txid > 1:
+        merged = max(each.name.max_txid for each in grown.objects if each.name.level)
+        assert merged == grown.txid, "level 0 waits for ever"
     before = grown.objects
     grown.elapse(10**12)
     assert grown.objects == before
