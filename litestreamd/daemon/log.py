@@ -50,6 +50,10 @@ def _line(event: events.Event) -> tuple[int, str]:  # noqa: PLR0911, PLR0912  on
             return _pushed(event)
         case events.ImageStarted():
             return logging.INFO, f"full image of {event.pages} pages to {event.replica}, because {event.reason}"
+        case events.SpoolFull():
+            gone = f"{event.files} files up to TXID {format_txid(event.through)}"
+            owed = f"{event.replica} lacks them and gets what they changed in one file"
+            return logging.WARNING, f"the spool is full ({format_size(event.quota)}): {gone} leave it; {owed}"
         case events.ImageGivenUp():
             return logging.WARNING, f"{event.replica}: the full image was given up and is tried again: {event.why}"
         case events.Compacted():

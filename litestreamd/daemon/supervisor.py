@@ -107,6 +107,8 @@ class Supervisor:
                 max_sync_wal_bytes=settings.max_sync_wal_bytes,
                 switch_to_wal=settings.journal_mode == "wal",
                 take_over=take_over,
+                image_wal_bytes=settings.wal_limit,
+                spool_quota=settings.spool_quota,
             ),
             replicas,
             SystemClock(),

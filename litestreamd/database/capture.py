@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from litestreamd.basics.checksum import page_checksum
 from litestreamd.database.batches import Batch, newest_frames, read_batches, read_page
 from litestreamd.database.captured import CapturedState, Move
+from litestreamd.database.disk import free_bytes
 from litestreamd.database.image import Image, position_at
 from litestreamd.database.ledger import Head
 from litestreamd.database.live import LiveDatabase
@@ -23,10 +24,13 @@ from litestreamd.database.moving_image import MovingImage
 from litestreamd.database.page_set import PageSet
 from litestreamd.database.resume import check_chain, resume, wal_header_matches
 from litestreamd.plan.position import Compare, Frames, Position, Still, audit, next_step
+from litestreamd.plan.spool_quota import Quota
 from litestreamd.wal.checksum import stored
 from litestreamd.wal.frames import frame_size
 from litestreamd.wal.header import HEADER_SIZE
 from litestreamd.wal.index import IndexHeader
+
+UNBOUNDED = Quota(size=1 << 62)
 
 LONG_BACKLOG = 64 << 20
 """Bytes of WAL from which on files are not made smaller than this, whatever limit was asked for."""
@@ -53,14 +57,14 @@ class Capture:
     3.50.4) has to be healed by a checkpoint."""
 
     def __init__(
-        self, live: LiveDatabase, state: CapturedState, max_wal_bytes: int, image_quota_bytes: int = 1 << 62
+        self, live: LiveDatabase, state: CapturedState, max_wal_bytes: int, image_room: Quota = UNBOUNDED
     ) -> None:
         self.live = live
         self.state = state
         self.broken_chain = False
         self._doubt: str | None = None
         self._max_wal_bytes = max_wal_bytes
-        self._image_quota_bytes = image_quota_bytes
+        self._image_room = image_room
 
     @property
     def head(self) -> Head:
@@ -139,7 +143,8 @@ class Capture:
 
     def image(self, header: IndexHeader, only: PageSet | None = None) -> MovingImage:
         """The pages of the state that was just captured (all, or only some), for a reader that takes its time."""
-        return MovingImage(self.live, header, self.state.folder, self._image_quota_bytes, only)
+        folder = self.state.folder
+        return MovingImage(self.live, header, folder, self._image_room.room(free_bytes(folder), 0), only)
 
     def _take_frames(self, wal_fd: int, frames: Frames, header: IndexHeader, now_ms: int) -> list[Taken] | Compare:
         position = self.head.position

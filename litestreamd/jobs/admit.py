@@ -51,7 +51,8 @@ def placed(line: Line, state: CapturedState, why: str, take_over: bool) -> Admis
     if len(sizes) > 1:
         # Also when it was on another day, with this replica away: what is there cannot be continued page by page.
         return Admission(head, "the page size changed", ahead=False, why=why, through=head)
-    missing = state.head.txid - head - len(entries)
+    owed = line.debts.covered(head)
+    missing = state.head.txid - owed - len(state.spool.entries(after=owed))
     image = f"{missing} TXIDs between the replica and us are in no spool any more" if missing else None
     if newest.stored.name.level and state.spool.get(head) is not None:
         # A merged backlog or an image has come, but not the level-0 file that a Litestream needs to go on after it.

@@ -75,6 +75,16 @@ class ImageStarted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SpoolFull(Event):
+    """The spool had to let files go that a replica lacks; it gets what they changed in one file. Sizes in bytes."""
+
+    replica: str
+    quota: int
+    files: int
+    through: int
+
+
+@dataclass(frozen=True, slots=True)
 class ImageGivenUp(Event):
     """A full image could not be finished; it is tried again later."""
 

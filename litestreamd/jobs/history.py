@@ -6,10 +6,10 @@ due means no request.
 Promise: an object is deleted only while every restore point that the rules promise is reachable without it; what does
 not prove itself deletes nothing, is told, and is healed with a new full image.
 
-The recipe of `run`: the image that the line waits for; a backlog; damage; merges; the snapshot; deletions; rest.
+The recipe of `run`: what the line waits for (jobs.supply); damage; merges; the snapshot; deletions; rest.
 """
 
-import time
+import math
 
 from litestreamd.basics.errors import LitestreamdError, ObjectMissing
 from litestreamd.jobs.compact import SourceDamaged
@@ -17,18 +17,20 @@ from litestreamd.jobs.events import Found, Problem, Recovered
 from litestreamd.jobs.expire import Expiry, UnfitReplacement
 from litestreamd.jobs.heal import Healing
 from litestreamd.jobs.image_sending import ImageSending
-from litestreamd.jobs.merging import Merging, portions
+from litestreamd.jobs.merging import Merging
 from litestreamd.jobs.pace import Backoff, Next
-from litestreamd.jobs.ship import BACKLOG, Line, Stage
+from litestreamd.jobs.ship import Line, Stage
+from litestreamd.jobs.supply import Supply
 from litestreamd.jobs.surroundings import Surroundings
-from litestreamd.plan.compaction import Merge, closing_merges, due_merges, next_merge_ms
+from litestreamd.plan.compaction import Merge, due_merges, next_merge_ms
 from litestreamd.plan.findings import Kind, findings
 from litestreamd.plan.retention import expired, next_expiry_ms
 from litestreamd.plan.rules import Rules
 from litestreamd.plan.snapshots import next_snapshot_ms, snapshot_due
 
 RETRY_FIRST_S, RETRY_LONGEST_S, REFUSED_RETRY_S = 1.0, 300.0, 60.0
-BUSY_S, AWAITED_S, LONGEST_REST_S = 0.5, 60.0, 3600.0
+BUSY_S, AWAITED_S, SHORTEST_REST_S, LONGEST_REST_S = 0.5, 60.0, 0.05, 3600.0
+IMAGE_RETRY_FIRST_S = 10.0
 
 
 class History:
@@ -43,11 +45,12 @@ class History:
         self._merging = Merging(line.owned, around)
         self._expiry = Expiry(line.owned, around)
         self._healing = Healing(line.owned, around)
+        self._supply = Supply(line, rules, around, self.images, self._merging, self._merge)
         self._backoff = Backoff(RETRY_FIRST_S, RETRY_LONGEST_S)
-        self._image_wish = 0
+        self._image_backoff = Backoff(IMAGE_RETRY_FIRST_S, LONGEST_REST_S)
+        self._no_image_before = 0.0
         self._looked_through = False
         self._ending = False
-        line.merges_backlog = bool(rules.levels_s)
 
     @property
     def merged_through(self) -> int:
@@ -66,7 +69,8 @@ class History:
     @property
     def is_needed(self) -> bool:
         """Whether the replica lacks something that only this task can give."""
-        return self.line.stage is Stage.ADMITTED and (self.line.needs_image is not None or self.line.backlog)
+        line = self.line
+        return line.stage is Stage.ADMITTED and (line.needs_image is not None or line.backlog or line.gap)
 
     def run(self, woken: bool) -> Next:  # noqa: ARG002  a task's shape
         """Do what is due. Never raises an error of the tree: it is told, and tried again."""
@@ -98,54 +102,25 @@ class History:
             self.images.drop()
             self._looked_through = False
             return Next(None)
-        if line.needs_image is not None:
-            return self._give_line_its_image(line.needs_image)
-        if line.backlog:
-            return self._catch_up()
+        if (pause := self._supply.give()) is not None:
+            return pause
         if self._ending:
             self.images.drop()
             return Next(None)
         return self._keep()
 
-    def _give_line_its_image(self, reason: str) -> Next:
-        image = self.images.image
-        if image is not None and self._image_wish != self.line.wish:
-            self.images.drop()
-            image = None
-        if image is None:
-            self._image_wish = self.line.wish
-            self.images.ask(reason)
-            return Next(None)
-        if not self.line.ready_for(image.first):
-            return Next(BUSY_S)
-        self.images.send(image)
-        self.line.image_arrived(image.head.txid, self._image_wish)
-        return Next(0)
-
-    def _catch_up(self) -> Next:
-        """A long backlog goes up merged. Level 1 is first brought up to where the replica stands, so that it has no
-        hole below; what is merged then leaves the newest file to the line, for a level 0 that ends before level 1
-        would make Litestream continue wrongly."""
-        for merge in closing_merges(self._owned.objects, self._rules):
-            self._merge(merge)
-        waiting = self._around.spool.entries(after=self.line.cursor)
-        for portion in portions(waiting, self._rules.levels_s[0]):
-            if time.monotonic() > self.images.deadline or portion.entries[0].page_size != waiting[0].page_size:
-                break
-            self._merging.merge_spooled(portion)
-            self.line.jumped(portion.last if portion.last < waiting[-1].txid else portion.last - 1)
-        self.line.backlog = len(self._around.spool.entries(after=self.line.cursor)) > BACKLOG
-        return Next(0 if self.line.backlog else None)
-
     def _keep(self) -> Next:
         """What keeps the history short, and whole."""
         self._look_through()
-        if self._healing.reason is not None:
-            return self._heal(self._healing.reason)
+        if self._healing.reason is not None and self._image_may_be_made():
+            pause = self._send_image(self._healing.reason, new_txid=True)
+            if pause is not None:
+                return pause
+            self._healing.finish()
         while not self._ending and (merges := due_merges(self._owned.objects, self._rules, self._now())):
             self._merge(merges[0])
-        if snapshot_due(self._owned.objects, self._rules, self._now()) or self.images.image is not None:
-            return self._snapshot()
+        if self._image_may_be_made() and snapshot_due(self._owned.objects, self._rules, self._now()):
+            return self._send_image("a snapshot is due") or Next(0)
         self._expire()
         return self._rest()
 
@@ -171,26 +146,28 @@ class History:
             self._healing.found(error.name, error)
             raise
 
-    def _heal(self, reason: str) -> Next:
-        image = self.images.image
-        if image is None:
-            self.images.ask(reason, new_txid=True)
-            return Next(AWAITED_S)
-        if not self.line.ready_for(image.first):
-            return Next(BUSY_S)
-        self.images.send(image)
-        self._healing.finish()
-        return Next(0)
+    def _image_may_be_made(self) -> bool:
+        return self._around.clock.monotonic() >= self._no_image_before
 
-    def _snapshot(self) -> Next:
+    def _send_image(self, reason: str, new_txid: bool = False) -> Next | None:
+        """None: it is on the replica. After a failure the next try waits: an image is dear."""
         image = self.images.image
+        if image is not None and image.since is not None:
+            self.images.drop()
+            image = None
         if image is None:
-            self.images.ask("a snapshot is due")
+            self.images.ask(reason, new_txid=new_txid)
             return Next(AWAITED_S)
         if not self.line.ready_for(image.first):
             return Next(BUSY_S)
-        self.images.send(image)
-        return Next(0)
+        try:
+            self.images.send(image)
+        except LitestreamdError:
+            pause = LONGEST_REST_S if self._around.stop.is_set else self._image_backoff.failed()
+            self._no_image_before = self._around.clock.monotonic() + pause
+            raise
+        self._image_backoff.worked()
+        return None
 
     def _expire(self) -> None:
         try:
@@ -202,13 +179,23 @@ class History:
     def _rest(self) -> Next:
         """Until something is due; a push wakes us before when that is far away."""
         now, objects = self._now(), self._owned.objects
-        dues = [plan(objects, self._rules, now) for plan in (next_merge_ms, next_snapshot_ms, next_expiry_ms)]
-        if self._around.stop.is_set:
-            dues.pop()
-        pauses = [max(0.05, (due - now) / 1000) for due in dues if due is not None]
-        pause = min([*pauses, LONGEST_REST_S])
+        pauses = [self._until(plan(objects, self._rules, now), now) for plan in (next_merge_ms, next_snapshot_ms)]
+        no_image_s = self._no_image_before - self._around.clock.monotonic()
+        pauses[1] = max(pauses[1], no_image_s)
+        if self._healing.reason is not None:
+            pauses.append(no_image_s)
+        if not self._around.stop.is_set:
+            pauses.append(self._until(next_expiry_ms(objects, self._rules, now), now))
+        pause = max(SHORTEST_REST_S, min(pauses))
+        if math.isinf(pause):
+            return Next(None)
+        pause = min(pause, LONGEST_REST_S)
         soon = bool(self._rules.levels_s) and pause <= self._rules.levels_s[0]
-        return Next(pause if pauses else None, watch=not soon)
+        return Next(pause, watch=not soon)
+
+    def _until(self, due_ms: int | None, now_ms: int) -> float:
+        """Seconds until a time; for ever, if there is none."""
+        return math.inf if due_ms is None else (due_ms - now_ms) / 1000
 
     def _now(self) -> int:
         return self._around.clock.now_ms()

@@ -18,22 +18,23 @@ from litestreamd.replica.port import Created
 
 
 class ImageSending:
-    """`awaited`: the capture is to prepare an image; `new_txid`: of a state that has no image yet. `give` is the
-    capture's, the rest the history's. `deadline`: the monotonic time after which an image is broken off."""
+    """`awaited`: the capture is to prepare an image; `new_txid`: of a state that has no image yet; `catch_up`: of the
+    pages only that the replica is owed. `give` is the capture's, the rest the history's. `deadline`: the monotonic time
+    after which an image is broken off."""
 
     def __init__(self, owned: OwnedRoot, around: Surroundings) -> None:
         self.awaited = False
-        self.new_txid = False
+        self.new_txid = self.catch_up = False
         self.deadline = math.inf
         self.image: PreparedImage | None = None
         self._reason = ""
         self._owned = owned
         self._around = around
 
-    def ask(self, reason: str, new_txid: bool = False) -> None:
+    def ask(self, reason: str, new_txid: bool = False, catch_up: bool = False) -> None:
         """Asked for only when it can be sent: an image makes the capture keep old pages."""
         if not self.awaited:
-            self._reason, self.new_txid, self.awaited = reason, new_txid, True
+            self._reason, self.new_txid, self.catch_up, self.awaited = reason, new_txid, catch_up, True
             self._around.news()
 
     def give(self, image: PreparedImage) -> None:
@@ -73,7 +74,8 @@ class ImageSending:
             if self._owned.create(name, body, image.head.timestamp_ms) is Created.EXISTS:
                 self._owned.accept_same_state(name, image.header())
         except DamagedData as error:
-            self._around.stop.set(str(error))
+            if image.since is None:
+                self._around.stop.set(str(error))
             raise
         except LitestreamdError as error:
             self._tell_given_up(str(error))
@@ -81,7 +83,8 @@ class ImageSending:
         finally:
             self.drop()
         passing("image.created")
-        self._around.stop.clear()
+        if image.since is None:
+            self._around.stop.clear()
         replica, seconds = self._owned.replica.name, time.monotonic() - start
         told = Pushed(self._around.database, replica, name.level, name.min_txid, name.max_txid, sent, seconds)
         self._around.observe(told)

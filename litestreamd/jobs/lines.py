@@ -21,17 +21,20 @@ from litestreamd.jobs.begin import adopt_root, begin, head_in_wal
 from litestreamd.jobs.events import Joined, Observer
 from litestreamd.jobs.history import History
 from litestreamd.jobs.image import PreparedImage
+from litestreamd.jobs.preparing import Preparing
 from litestreamd.jobs.retention_stop import RetentionStop
+from litestreamd.jobs.room import Room
 from litestreamd.jobs.ship import Line, Stage
 from litestreamd.jobs.surroundings import Surroundings
-from litestreamd.ltx.names import ObjectName
 from litestreamd.plan.rules import Rules
+from litestreamd.plan.spool_quota import Quota
 from litestreamd.replica.port import Replica
 from litestreamd.replica.root import read_newest
 from litestreamd.replica.writers import Writer
 
 SETTLE_ENTRIES = 64
 KEPT_FOR_MERGES = 64 << 20
+PRESSING_BYTES = 16 << 20
 
 
 class Lines:
@@ -44,6 +47,7 @@ class Lines:
         state: Path,
         writer: Writer,
         take_over: bool,
+        quota: Quota,
         clock: Clock,
         observe: Observer,
         signal: Callable[[object], None],
@@ -57,6 +61,8 @@ class Lines:
         self._clock = clock
         self._observe = observe
         self._signal = signal
+        self._preparing = Preparing(capture, clock)
+        self._room = Room(self._name, state, capture.state.spool, quota, observe)
         stop = RetentionStop(self._name, state / "retention-stopped.json", observe)
         around = Surroundings(self._name, capture.state.spool, clock, observe, news, stop)
         self.each: list[Line] = []
@@ -67,6 +73,11 @@ class Lines:
             line.wake, line.moved = partial(signal, line), partial(signal, history)
             self.each.append(line)
             self.histories.append(history)
+
+    def open(self) -> None:
+        """Read back what the replicas are owed, once the state is open."""
+        for line in self.each:
+            line.debts.open()
 
     def begin(self) -> bool:
         """The very first start: what the replicas hold decides. False while none of them has answered."""
@@ -114,7 +125,7 @@ class Lines:
         """Prepare what histories wait for; what was captured on the way is `told`."""
         for history in self.histories:
             if history.images.awaited and history.line.stage is Stage.ADMITTED:
-                history.images.give(self._prepare(history, told))
+                self._preparing.give(history, told)
                 self._signal(history)
 
     def withdraw_images(self) -> None:
@@ -136,10 +147,16 @@ class Lines:
         """(replica, TXIDs it lacks) of those that do not have everything up to `txid`."""
         return tuple((line.replica.name, txid - line.cursor) for line in self.each if not line.complete(txid))
 
+    @property
+    def pressing(self) -> bool:
+        """Whether the spool holds so much that it should be settled in the midst of work."""
+        spool = self._capture.state.spool
+        return spool.count() > SETTLE_ENTRIES or spool.bytes() > PRESSING_BYTES
+
     def settle(self) -> None:
         """Let spool entries go that every replica has, once page hashes and cursors are durable beyond them."""
         state = self._capture.state
-        through = self._released()
+        through = max(self._released(), self._room.make(self.histories, self._capture.head))
         first = next(iter(state.spool.entries()), None)
         if first is None or first.txid > through:
             # Nothing may go; but a crash should not have to bring too many entries forward.
@@ -207,20 +224,3 @@ class Lines:
         else:
             receiver.images.give(image)
             self._signal(receiver)
-
-    def _has_level_0(self, line: Line) -> bool:
-        """Whether the head's level-0 file is in the spool, or on a replica that needs no image to go on from there."""
-        txid = self._capture.head.txid
-        if self._capture.state.spool.get(txid) is not None:
-            return True
-        return line.needs_image is None and line.owned.get(ObjectName(0, txid, txid)) is not None
-
-    def _prepare(self, history: History, told: Callable[[list[Taken]], None]) -> PreparedImage:
-        """Bring the head to a snapshot and begin its image; make sure that the replica has, or gets from the spool, its
-        level-0 file."""
-        capture = self._capture
-        header, now_ms = capture.live.header(), self._clock.now_ms()
-        told(capture.take(header, now_ms))
-        if history.images.new_txid or not self._has_level_0(history.line):
-            told([capture.stamp(header, now_ms)])
-        return PreparedImage(capture.head, capture.head.txid, capture.image(header))

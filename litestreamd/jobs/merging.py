@@ -21,7 +21,6 @@ from litestreamd.plan.compaction import FAN_IN
 from litestreamd.plan.restore import Stored
 from litestreamd.replica.port import Created
 
-
 _AT_ONCE = threading.BoundedSemaphore(2)
 """Merges in the whole process, for each takes memory and a processor."""
 
@@ -36,6 +35,11 @@ class Portion:
     def last(self) -> int:
         """The TXID it reaches."""
         return self.entries[-1].txid
+
+    def follows(self, cursor: int, page_size: int) -> bool:
+        """Whether it begins just after a TXID, with pages of this size."""
+        first = self.entries[0]
+        return (first.txid, first.page_size) == (cursor + 1, page_size)
 
 
 def portions(entries: Sequence[SpoolEntry], interval_s: float) -> Iterator[Portion]:
@@ -70,7 +74,10 @@ class Merging:
 
     def merge(self, level: int, sources: Sequence[Stored]) -> None:
         """Merge objects of the replica. Raises DamagedData (see jobs.compact), ConflictError, errors of the port."""
-        self._store(level, [Input(stored.name, stored.size, self._reader(stored)) for stored in sources])
+        self._store(
+            level,
+            [Input(each.name, each.size, self._reader(each), self._owned.replica.description) for each in sources],
+        )
 
     def merge_spooled(self, portion: Portion) -> None:
         """Merge spool entries, which are not on the replica, into one object of level 1."""

@@ -28,11 +28,10 @@ from litestreamd.jobs.events import (
     Observer,
     Problem,
     Recovered,
-    ValveOpened,
     WalModeSwitched,
 )
 from litestreamd.jobs.history import History
-from litestreamd.jobs.lines import SETTLE_ENTRIES, Lines
+from litestreamd.jobs.lines import Lines
 from litestreamd.jobs.pace import SLOW_LOOK_S, Backoff, Next, Pace
 from litestreamd.jobs.settings import Settings
 from litestreamd.jobs.ship import Line
@@ -40,13 +39,10 @@ from litestreamd.jobs.upkeep import Replaced, Upkeep
 from litestreamd.plan.position import Still, next_step
 from litestreamd.plan.rules import Rules
 from litestreamd.replica.port import Replica
-from litestreamd.wal.frames import frame_size
 from litestreamd.wal.index import IndexHeader
 
 REST_S = 2.0
 SETTLE_QUIET_S = 5.0
-SETTLE_BYTES = 16 << 20
-VALVE_BYTES = 1 << 30
 
 
 class Replication:
@@ -67,10 +63,10 @@ class Replication:
         self._observe = observe
         self._live = LiveDatabase(settings.database, settings.busy_timeout_s)
         self._state = CapturedState(settings.state, settings.writer.node_id)
-        self._capture = Capture(self._live, self._state, settings.max_sync_wal_bytes, settings.image_quota_bytes)
+        self._capture = Capture(self._live, self._state, settings.max_sync_wal_bytes, settings.spool_quota)
         self._lines = Lines(
-            self._capture, replicas, settings.state, settings.writer, settings.take_over, clock, observe, signal,
-            news=lambda: signal(self),
+            self._capture, replicas, settings.state, settings.writer, settings.take_over, settings.spool_quota,
+            clock, observe, signal, news=lambda: signal(self),
         )  # fmt: skip
         self.refused: AlreadyReplicated | None = None
         self.captured = False
@@ -246,6 +242,7 @@ class Replication:
     def _open_state(self) -> None:
         if not self._state_is_open:
             self._state.open()
+            self._lines.open()
             self._state_is_open = True
 
     def _paced(self, taken: list[Taken]) -> None:
@@ -265,8 +262,7 @@ class Replication:
             self._lines.wake()
 
     def _tidy(self, quiet: float) -> None:
-        spool = self._state.spool
-        if quiet >= SETTLE_QUIET_S or spool.count() > SETTLE_ENTRIES or spool.bytes() > SETTLE_BYTES:
+        if quiet >= SETTLE_QUIET_S or self._lines.pressing:
             self._lines.settle()
         if quiet >= REST_S:
             self._live.guard.rest()
@@ -293,11 +289,7 @@ class Replication:
         else:
             # What is kept aside for an image may be the room that is missing.
             self._live.followers.close()
-            size = self._live.wal_size()
-            limit = max(VALVE_BYTES, 4 * self.settings.limits.truncate_pages * frame_size(self._live.page_size))
-            if size > limit:
-                self._observe(ValveOpened(self._name, size, limit))
-            if size > limit or not isinstance(error, EnvironmentFault):
+            if (self._upkeep and self._upkeep.valve_opens()) or not isinstance(error, EnvironmentFault):
                 self._let_go()
         return Next(seconds, watch=False)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from litestreamd.basics.crash_points import passing
 from litestreamd.basics.errors import LitestreamdError
 from litestreamd.basics.txid import MAX_TXID
+from litestreamd.database.debts import Debts
 from litestreamd.database.spool import Spool, SpoolEntry
 from litestreamd.jobs.cursor import Cursor, load_cursor, save_cursor
 from litestreamd.jobs.events import Observer, Problem, Pushed, Recovered
@@ -65,6 +66,7 @@ class Line:
         self.through = MAX_TXID
         self.backlog = False
         self.merges_backlog = False
+        self.debts = Debts(folder, replica.name)
         self.writer: Writer | None = None
         self.moved: Callable[[], None] = lambda: None
         self.wake: Callable[[], None] = lambda: None
@@ -107,10 +109,31 @@ class Line:
         if self.through < txid or not following:
             # Level-0 files between would be applied to what is there from before, which they do not fit.
             self.cursor = max(self.cursor, txid - 1)
+        if self.cursor < txid and self._spool.get(txid) is None:
+            self.cursor = txid
         if wish == self._wish:
             self.needs_image, self.through = None, MAX_TXID
+        self.debts.paid()
         self._news()
         self.wake()
+
+    @property
+    def checksum(self) -> int | None:
+        """The rolling database checksum of what the replica has, if it is known."""
+        if (entry := self._spool.get(self.cursor)) is not None:
+            return entry.checksum
+        newest = self.root.newest if self.root else None
+        if newest is not None and newest.stored.name.max_txid == self.cursor and newest.header.proof is not None:
+            return newest.header.proof.after
+        return None
+
+    @property
+    def gap(self) -> bool:
+        """Whether the next file that it lacks is not in the spool any more; then no later one may go either."""
+        if self.needs_image is not None or self.cursor == 0:
+            return False
+        waiting = self._spool.entries(after=self.cursor)
+        return bool(waiting) and waiting[0].txid > self.cursor + 1
 
     def ready_for(self, first: int) -> bool:
         """Whether the level-0 files up to `first` are there, or have to come after an image."""
@@ -182,7 +205,7 @@ class Line:
             if self.owned.epoch is None:
                 self.owned.claim()
             self._ship_all()
-            if self.needs_image is not None or self.backlog:
+            if self.needs_image is not None or self.backlog or self.gap:
                 self.moved()
 
     def _ship_all(self) -> None:
@@ -198,9 +221,9 @@ class Line:
         """Before an image has come: on an empty root everything, for a snapshot alone makes Litestream start again at
         TXID 1. Elsewhere nothing that leaves a hole, or does not fit the pages before it: until the image is complete
         the newest state could not be restored."""
-        if self.needs_image is None or self.cursor == 0:
+        if self.cursor == 0:
             return True
-        return self.cursor + 1 == entry.txid <= self.through
+        return self.cursor + 1 == entry.txid and (self.needs_image is None or entry.txid <= self.through)
 
     def _ship(self, entry: SpoolEntry) -> None:
         name = ObjectName(0, entry.txid, entry.txid)

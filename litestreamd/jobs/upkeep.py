@@ -10,13 +10,14 @@ from litestreamd.basics.clock import Clock
 from litestreamd.basics.errors import EnvironmentFault
 from litestreamd.database.capture import Capture, Taken
 from litestreamd.database.keeper import Keeper, Work
-from litestreamd.jobs.events import ChainHealed, Checkpointed, CheckpointLimited, Observer
+from litestreamd.jobs.events import ChainHealed, Checkpointed, CheckpointLimited, Observer, ValveOpened
 from litestreamd.plan.checkpoint import Checkpoint, Limits, due
 from litestreamd.wal.frames import frame_size
 
 AUDIT_S, QUIET_AUDIT_S = 5.0, 60.0
 ABANDONED_S = 10.0
 RETRY_S = 1.0
+VALVE_BYTES = 1 << 30
 
 
 class Replaced(EnvironmentFault):
@@ -107,6 +108,14 @@ class Upkeep:
         most = min(self._image_wal_bytes, self._live.free_bytes() // 8)
         frames = max(self._limits.min_pages, most // frame_size(self._live.page_size))
         return replace(self._limits, min_pages=frames, interval_s=0)
+
+    def valve_opens(self) -> bool:
+        """Whether the WAL has grown beyond all measure while nothing could be captured: then it is better let go."""
+        size = self._live.wal_size()
+        limit = max(VALVE_BYTES, 4 * self._limits.truncate_pages * frame_size(self._live.page_size))
+        if size > limit:
+            self._observe(ValveOpened(self._name, size, limit))
+        return size > limit
 
     def _told(self, work: Work) -> list[Taken]:
         if work.complete:

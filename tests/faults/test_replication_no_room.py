@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from litestreamd.basics.errors import EnvironmentFault
-from litestreamd.jobs import replicate
+from litestreamd.jobs import upkeep
 from litestreamd.jobs.events import Checkpointed, Compared, Recovered, ValveOpened
 from litestreamd.plan.checkpoint import Limits
 from tests.support.driving import Drive
@@ -71,7 +71,7 @@ def test_stopping_without_room_is_no_success(path: Path, app: App, root: Path) -
 
 def test_the_release_valve(path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A WAL that grows without end because we cannot capture would take the application down: it is let go, loudly."""
-    monkeypatch.setattr(replicate, "VALVE_BYTES", 2 << 20)
+    monkeypatch.setattr(upkeep, "VALVE_BYTES", 2 << 20)
     limits = Limits(min_pages=1 << 30, truncate_pages=100, interval_s=0)
     with App(path, autocheckpoint=50) as app, small_disk(Path(f"{path}-state"), 256) as disk:
         drive = Drive(path, root, limits=limits).settle()

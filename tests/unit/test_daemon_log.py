@@ -34,6 +34,7 @@ EVENTS = [
     (events.Problem("/a.db", None, "it is damaged", "DamagedData", None), "ERROR", "it is damaged"),
     (events.Recovered("/a.db", "r0"), "INFO", "r0 works again"),
     (events.Recovered("/a.db", None), "INFO", "the database works again"),
+    (events.SpoolFull("/a.db", "r0", 1 << 20, 7, 9), "WARNING", "the spool is full (1.0 MiB): 7 files"),
     (events.ImageGivenUp("/a.db", "r0", "the disk is full"), "WARNING", "r0: the full image was given up"),
     (events.Compacted("/a.db", "r0", 1, 2, 9, 8, 512, 0.01), "DEBUG", "r0: 8 objects merged into 1/"),
     (events.Compacted("/a.db", "r0", 2, 2, 9, 3, 512, 0.01), "INFO", "r0: 3 objects merged into 2/"),

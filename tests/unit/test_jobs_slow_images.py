@@ -11,6 +11,7 @@ from litestreamd.basics import crash_points
 from litestreamd.database import kept_pages
 from litestreamd.jobs.events import Captured, Checkpointed, ImageGivenUp, ImageStarted
 from litestreamd.plan.checkpoint import Limits
+from litestreamd.plan.spool_quota import Quota
 from litestreamd.wal.frames import frame_size
 from tests.support.driving import Drive, image_of
 from tests.support.dying import dies_at
@@ -116,7 +117,7 @@ def test_the_wal_may_grow_to_its_limit_and_not_beyond(path: Path, app: App) -> N
 
 def test_more_changes_than_may_be_kept(path: Path, app: App) -> None:
     """The image is given up, said, and tried again; what changed is captured and shipped all the same."""
-    drive, replica = slow(path, image_wal_bytes=0, image_quota_bytes=MIB)
+    drive, replica = slow(path, image_wal_bytes=0, spool_quota=Quota(size=MIB))
     kept = []
 
     def meanwhile(_: int) -> None:
@@ -146,7 +147,7 @@ def test_a_disk_without_room_for_old_pages(path: Path, monkeypatch: pytest.Monke
     if not foreseen:
         monkeypatch.setattr(kept_pages.KeptPages, "expect", lambda *_: None)
     with small_disk(Path(f"{path}-state"), 4096) as disk, App(path) as app:
-        drive, replica = slow(path, image_wal_bytes=0)
+        drive, replica = slow(path, image_wal_bytes=0, spool_quota=Quota(size=1 << 40))
 
         def meanwhile(number: int) -> None:
             if number == 1:
