@@ -264,5 +264,5 @@ all_rules = st.builds(
 
 def deeds(kinds: Sequence[str] = KINDS, most: int = 25) -> st.SearchStrategy[list[Deed]]:
     """Steps of a life, for `Grown.do`."""
-    sizes = st.sampled_from([1, 7, 90, 500, SECOND, 5 * SECOND, 60 * SECOND])
+    sizes = st.sampled_from([1, 7, 90, 500, SECOND, 5 * SECOND, 60 * SECOND, 3600 * SECOND])
     return st.lists(st.tuples(st.sampled_from(list(kinds)), st.integers(0, 60), sizes), min_size=1, max_size=most)
