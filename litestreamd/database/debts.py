@@ -53,9 +53,13 @@ class Debts:
                 if ledger.head.txid <= cursor:
                     continue
                 here = here or debt_before(ledger)
-                if here.txid > cursor or not here.add(ledger) or (later is not None and not later.add(ledger)):
+                if here.txid > cursor or not here.add(ledger):
                     self._void()
                     return False
+                if later is not None and not later.add(ledger):
+                    later = None  # of a catch-up that a crash ended
+            if later is None:
+                _remove(self._next_path)
             for path, debt in ((self._path, here), (self._next_path, later)):
                 if debt is not None and not debt.empty:
                     write_whole(path, debt.encode())
