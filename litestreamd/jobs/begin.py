@@ -50,12 +50,12 @@ def begin(capture: Capture, lines: list[Line], proofs: Proofs, now_ms: int) -> B
 
 
 def _start_fresh(capture: Capture, now_ms: int) -> PreparedImage:
-    """TXID 1 is the database as it stands, TXID 2 changes nothing: level 9 `1-1` and level 0 `2-2`."""
-    live = capture.live
-    header = live.header()
-    head = capture.start(1, now_ms, header)
+    """TXID 1 is the database as it stands, TXID 2 changes nothing: level 0 `2-2` and level 9 `1-2`. With a `1-1` a
+    database that nobody ever writes would be due for a second image of the same pages."""
+    header = capture.live.header()
+    capture.start(1, now_ms, header)
     first = capture.stamp(header, now_ms).txid
-    return PreparedImage(head, first, capture.image(header))
+    return PreparedImage(capture.head, first, capture.image(header))
 
 
 def _continue_from(capture: Capture, line: Line, proofs: Proofs, now_ms: int) -> str:

@@ -59,6 +59,14 @@ class SourceDamaged(DamagedData):
         self.name = self.names[-1]
 
 
+class PageSizeChanged(SourceDamaged):
+    """Sound inputs, but the page size of the database changed between them: `name`, the newer one, begins with the new
+    size, and they cannot become one."""
+
+    def __init__(self, older: Input, newer: Input) -> None:
+        super().__init__((older, newer), "the page size of the database changed between them")
+
+
 class Compaction:
     """Made anew for each try; reads the headers at once. Raises SourceDamaged, and whatever `open` raises."""
 
@@ -110,6 +118,8 @@ class Compaction:
                     # A header that disagrees is often a damaged one, and only its own file can tell.
                     older.prove()
                     newer.prove()
+                    if older.header.page_size != newer.header.page_size:
+                        raise PageSizeChanged(older.source, newer.source) from None
                     raise
         return merged_header([each.header for each in opened])
 

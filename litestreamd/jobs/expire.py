@@ -30,10 +30,11 @@ class Expiry:
         self._around = around
         self._good: set[ObjectName] = set()
 
-    def delete(self, doomed: Sequence[Stored]) -> None:
-        """Delete in this order. Raises UnfitReplacement, ConflictError, errors of the port."""
-        if not doomed or self._around.stop.is_set:
-            return
+    def delete(self, doomed: Sequence[Stored]) -> bool:
+        """Delete in this order; False: nothing may be deleted now. Raises UnfitReplacement, ConflictError, errors of the
+        port."""
+        if self._around.stop.is_set:
+            return False
         for stored in _replacements(doomed, self._owned.objects):
             self._prove(stored)
         for first in range(0, len(doomed), TOGETHER):
@@ -41,6 +42,7 @@ class Expiry:
             passing("expire.deleted")
         size = sum(stored.size for stored in doomed)
         self._around.observe(Expired(self._around.database, self._owned.replica.name, len(doomed), size))
+        return True
 
     def _prove(self, stored: Stored) -> None:
         name = stored.name

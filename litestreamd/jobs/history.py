@@ -78,7 +78,8 @@ class History:
             pause = self._advance()
         except LitestreamdError as error:
             return self._failed(error)
-        if self._backoff.worked():
+        # Waiting for the next image is no success: one that is given up again and again must not be begun every second.
+        if self.line.needs_image is None and self._backoff.worked():
             self._around.observe(Recovered(self._around.database, self._owned.replica.name))
         return pause
 
@@ -171,7 +172,10 @@ class History:
 
     def _expire(self) -> None:
         try:
-            self._expiry.delete(expired(self._owned.objects, self._rules, self._now()))
+            # What is gone may have been all that something else was kept for.
+            while doomed := expired(self._owned.objects, self._rules, self._now()):
+                if not self._expiry.delete(doomed):
+                    return
         except UnfitReplacement as error:
             self._healing.found(error.name, error)
             raise

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from litestreamd.basics.crash_points import passing
 from litestreamd.basics.errors import DamagedData
 from litestreamd.database.spool import Spool, SpoolEntry
-from litestreamd.jobs.compact import Compaction, Input
+from litestreamd.jobs.compact import Compaction, Input, PageSizeChanged
 from litestreamd.jobs.events import Compacted
 from litestreamd.jobs.owned_root import OwnedRoot
 from litestreamd.jobs.surroundings import Surroundings
@@ -73,7 +73,16 @@ class Merging:
         self._around = around
 
     def merge(self, level: int, sources: Sequence[Stored]) -> None:
-        """Merge objects of the replica. Raises DamagedData (see jobs.compact), ConflictError, errors of the port."""
+        """Merge objects of the replica; where the page size changed between them, each side by itself. Raises
+        DamagedData (see jobs.compact), ConflictError, errors of the port."""
+        try:
+            self._merge(level, sources)
+        except PageSizeChanged as change:
+            at = [stored.name for stored in sources].index(change.name)
+            self.merge(level, sources[:at])
+            self.merge(level, sources[at:])
+
+    def _merge(self, level: int, sources: Sequence[Stored]) -> None:
         self._store(
             level,
             [Input(each.name, each.size, self._reader(each), self._owned.replica.description) for each in sources],

@@ -128,6 +128,18 @@ class Line:
         return None
 
     @property
+    def reached(self) -> int:
+        """Up to which TXID the replica has everything: a merged file may have brought one more than the cursor says,
+        whose level-0 file is to follow."""
+        return self.cursor + 1 if self.cursor and self.owned.merged_through == self.cursor + 1 else self.cursor
+
+    def came_too_late(self, first: int) -> bool:
+        """Whether the level-0 file that has to be on an empty root before an image has left the spool: what goes there
+        instead begins later, and would leave a hole behind the image."""
+        there = self.owned.get(ObjectName(0, first, first)) is not None
+        return self.through >= first and not there and self._spool.get(first) is None
+
+    @property
     def gap(self) -> bool:
         """Whether the next file that it lacks is not in the spool any more; then no later one may go either."""
         if self.needs_image is not None or self.cursor == 0:
@@ -178,8 +190,10 @@ class Line:
 
     def save(self) -> None:
         """Write the cursor down, so that spool entries up to it may go."""
+        if self.stage is not Stage.ADMITTED or self.owned.epoch is None:
+            return
         entry_head = self._head_at(self.cursor)
-        if self.stage is not Stage.ADMITTED or self.owned.epoch is None or entry_head is None:
+        if entry_head is None:
             return
         cursor = Cursor(self.replica.description, entry_head, self.owned.epoch)
         if cursor != self._saved:
@@ -210,9 +224,13 @@ class Line:
 
     def _ship_all(self) -> None:
         """Send what may go now, in order."""
+        if self.needs_image is None and self._spool.get(self.cursor + 1) is None:
+            self.cursor = self.reached
         waiting = self._spool.entries(after=self.cursor)
         self.backlog = self.merges_backlog and self.needs_image is None and len(waiting) > BACKLOG
         for entry in waiting:
+            if self._spool.get(entry.txid) is None:
+                break  # it has left the spool just now: see `gap`
             if self.backlog or not self._may_go(entry) or time.monotonic() > self.deadline:
                 break
             self._ship(entry)

@@ -8,6 +8,7 @@ ends as soon as the line has sent its next one.
 import time
 from collections.abc import Callable
 
+from litestreamd.basics.errors import DamagedData
 from litestreamd.jobs.image import PreparedImage
 from litestreamd.jobs.image_sending import ImageSending
 from litestreamd.jobs.merging import Merging, portions
@@ -50,6 +51,9 @@ class Supply:
         image = self._prepared(reason)
         if image is None or not self._line.ready_for(image.first):
             return Next(BUSY_S if image else None)
+        if self._line.came_too_late(image.first):
+            self._images.drop()
+            return Next(0)
         self._images.send(image)
         self._line.image_arrived(image.head.txid, self._wish)
         return Next(0)
@@ -61,14 +65,20 @@ class Supply:
         image = self._prepared("what it lacks has left the spool", catch_up=True)
         if image is None:
             return Next(None)
+        txid, debts = image.head.txid, self._line.debts
         try:
             self._images.send(image)
-        except BaseException:
-            self._line.debts.ended()
+        except DamagedData:
+            # The list of pages is wrong, or the database is damaged: a full image tells which.
+            debts.void()
+            self._line.require_image("what it lacks does not prove itself", self._line.cursor)
             raise
-        # The newest level-0 file is still in the spool, and goes next.
-        self._line.jumped(image.head.txid - 1)
-        self._line.debts.paid()
+        except BaseException:
+            debts.ended()
+            raise
+        # Its level-0 file goes next, unless it has left the spool meanwhile.
+        self._line.jumped(txid - 1 if self._spool.get(txid) is not None else txid)
+        debts.paid()
         return Next(0)
 
     def _prepared(self, reason: str, catch_up: bool = False) -> PreparedImage | None:

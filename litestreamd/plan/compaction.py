@@ -70,10 +70,13 @@ class _Group:
     level: int
     window: int
     sources: list[Stored]
+    closed: bool = False
+    """Nothing that comes later will join it: a single source then goes up alone, for a hole that it would leave on this
+    level stops Litestream on the next one."""
 
     @property
     def is_enough(self) -> bool:
-        return self.level == 1 or len(self.sources) > 1
+        return self.level == 1 or len(self.sources) > 1 or self.closed
 
     @property
     def merge(self) -> Merge:
@@ -111,6 +114,8 @@ def _level(objects: Sequence[Stored], level: int, interval_s: float) -> _Level:
         window = max(window, source.created_ms // interval_ms)
         # Where an image stands, another page size may have begun.
         follows = end + 1 == source.name.min_txid and source.name.min_txid not in images
+        if groups and not follows:
+            groups[-1].closed = True
         group = groups[-1] if groups and follows else None
         if group is None or len(group.sources) == FAN_IN or (group.is_enough and group.window != window):
             group = _Group(level, window, [])

@@ -13,7 +13,7 @@ from math import inf
 
 from litestreamd.ltx.names import SNAPSHOT_LEVEL
 from litestreamd.plan.restore import Stored
-from litestreamd.plan.retention import expired, next_expiry_ms
+from litestreamd.plan.retention import expired, expiry_times
 from litestreamd.plan.rules import Rules
 
 
@@ -108,14 +108,14 @@ def _around(points: Sequence[Point], at: int, is_exact: Callable[[Point], bool])
 def next_loss(objects: Sequence[Stored], rules: Rules, now_ms: int) -> Loss | None:
     """What becomes unreachable next when nothing is written meanwhile; None: nothing ever. Deletions that cost no
     point are passed over."""
-    left, when_ms = list(objects), now_ms
-    while (due_ms := next_expiry_ms(left, rules, when_ms)) is not None:
-        when_ms = due_ms
-        doomed = {stored.name for stored in expired(left, rules, when_ms)}
-        before = restore_points(left)
-        left = [stored for stored in left if stored.name not in doomed]
-        kept = {point.txid for point in restore_points(left)}
-        lost = tuple(point for point in before if point.txid not in kept)
-        if lost:
-            return Loss(when_ms, lost)
-    return None
+    points = restore_points(objects)
+
+    def lost(when_ms: int) -> tuple[Point, ...]:
+        doomed = {stored.name for stored in expired(objects, rules, when_ms)}
+        kept = {point.txid for point in restore_points([each for each in objects if each.name not in doomed])}
+        return tuple(point for point in points if point.txid not in kept)
+
+    # What is lost stays lost: the first such time is found by halving.
+    times = expiry_times(objects, rules, now_ms)
+    first = bisect_left(times, 1, key=lambda when_ms: 1 if lost(when_ms) else 0)
+    return Loss(times[first], lost(times[first])) if first < len(times) else None

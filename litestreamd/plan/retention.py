@@ -43,6 +43,14 @@ def next_expiry_ms(objects: Sequence[Stored], rules: Rules, now_ms: int) -> int 
     return None if first == inf else max(now_ms, ceil(first))
 
 
+def expiry_times(objects: Sequence[Stored], rules: Rules, now_ms: int) -> list[int]:
+    """All times, ascending, at which something of what is there now may be deleted; those that are over are `now_ms`."""
+    if not rules.enabled:
+        return []
+    ends = {max(now_ms, ceil(end)) for _, end in _Terms(objects, rules, now_ms).of_objects() if end != inf}
+    return sorted(ends)
+
+
 def promised(objects: Sequence[Stored], rules: Rules, now_ms: int) -> frozenset[int]:
     """The TXIDs that stay reachable through every deletion that is due now."""
     terms = _Terms(objects, rules, now_ms)

@@ -9,17 +9,33 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 
+RESERVE_BYTES = 32 << 20
+"""Free room that is left to the application, on small disks a quarter of what is free."""
+
+
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """Room for the spool: `size` bytes, or, where that is None, a `share` (0 to 1) of what the disk has free without
-    the spool. A share follows the disk: it does not shrink because the spool itself grows."""
+    """Room for all that is stored for a while, the spool and old pages kept for full images: `size` bytes, or, where
+    that is None, a `share` (0 to 1) of what the disk has free without them. A share follows the disk: it does not
+    shrink because the spool itself grows. A size is no promise: the application's reserve is left even so."""
 
     size: int | None = None
     share: float = 0.25
 
     def room(self, free: int, stored: int) -> int:
-        """The quota in bytes, on a disk with `free` bytes left while the spool holds `stored`."""
-        return self.size if self.size is not None else int((free + stored) * self.share)
+        """The quota in bytes, on a disk with `free` bytes left while `stored` bytes of ours are on it."""
+        most = free + stored
+        return min(self.size if self.size is not None else int(most * self.share), most - reserve(most))
+
+    def spool_room(self, free: int, spooled: int, kept: int) -> int:
+        """What the spool may take of it: all that old pages leave, but half in any case, for an image can begin again."""
+        quota = self.room(free, spooled + kept)
+        return max(quota // 2, quota - kept)
+
+
+def reserve(free: int) -> int:
+    """What stays free for the application, of `free` bytes that the disk would have without us."""
+    return min(RESERVE_BYTES, free // 4)
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,10 +137,13 @@ class Grown:
             del self.listed[stored.name]
 
     def settle(self) -> None:
-        """Everything that is due now, as the daemon does it."""
-        self.compact()
-        self.snapshot()
-        self.expire()
+        """Everything that is due now, as the daemon does it: a snapshot may close a run that then can be merged."""
+        before: dict[ObjectName, object] = {}
+        while before != self.listed:
+            before = dict(self.listed)
+            self.compact()
+            self.snapshot()
+            self.expire()
 
     def due_ms(self) -> int | None:
         """When the daemon has to look again."""

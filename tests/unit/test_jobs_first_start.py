@@ -29,10 +29,10 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_a_fresh_line_begins_with_an_image_and_an_empty_step(path: Path, app: App, root: Path) -> None:
-    """Level 9 `1-1` alone would make Litestream start again at TXID 1 and ruin the root."""
+    """Level 9 `1-2` alone would make Litestream start again at TXID 1 and ruin the root."""
     drive = Drive(path, root).settle()
-    assert names(root) == ["0/2-2", "9/1-1"]
-    assert [(each.level, each.max_txid) for each in drive.seen(Pushed)] == [(0, 2), (9, 1)]
+    assert names(root) == ["0/2-2", "9/1-2"]
+    assert [(each.level, each.max_txid) for each in drive.seen(Pushed)] == [(0, 2), (9, 2)]
     drive.assert_equal(app)
     assert drive.problems == []
     assert drive.stop().behind == ()
@@ -45,7 +45,7 @@ def test_commits_follow(path: Path, app: App, root: Path) -> None:
     drive.elapse(2)
     app.fill(3)
     drive.event().assert_equal(app)
-    assert names(root) == ["0/2-2", "0/3-3", "0/4-4", "9/1-1"]
+    assert names(root) == ["0/2-2", "0/3-3", "0/4-4", "9/1-2"]
     drive.stop()
 
 
@@ -85,7 +85,7 @@ def test_a_second_life_goes_on_in_the_wal(path: Path, app: App, root: Path, clea
     second = Drive(path, root).settle()
     assert [event.how for event in second.seen(DatabaseOpened)] == ["continuing in the WAL"]
     second.elapse(2).assert_equal(app)
-    assert names(root) == ["0/2-2", "0/3-3", "0/4-4", "9/1-1"]
+    assert names(root) == ["0/2-2", "0/3-3", "0/4-4", "9/1-2"]
     second.stop()
 
 
@@ -99,7 +99,7 @@ def test_without_a_state_the_same_pages_are_proof_enough_after_a_clean_stop(
     assert second.problems == []
     app.fill(2)
     second.event().elapse(2).assert_equal(app)
-    assert names(root) == ["0/2-2", "0/3-3", "0/4-4", "9/1-1"]
+    assert names(root) == ["0/2-2", "0/3-3", "0/4-4", "9/1-2"]
     second.stop()
 
 
