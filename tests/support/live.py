@@ -115,6 +115,16 @@ class App:
             self.kill()
 
 
+def resize(path: Path, page_size: int) -> None:
+    """What an administrator does while nobody else has the database open."""
+    with App(path) as app:
+        app.run("PRAGMA journal_mode=DELETE")
+        app.run(f"PRAGMA page_size={page_size}")
+        app.run("VACUUM")
+        app.run("PRAGMA journal_mode=WAL")
+        app.close()
+
+
 def insert(rows: int, size: int = 400) -> str:
     """SQL that adds rows of random bytes to table t."""
     numbers = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})"

@@ -22,7 +22,7 @@ from litestreamd.jobs.events import (
 )
 from litestreamd.plan.rules import Rules
 from tests.support.driving import Drive, image_of, names
-from tests.support.live import App, create, insert
+from tests.support.live import App, create, insert, resize
 
 RULES = Rules()
 NO_SNAPSHOTS = replace(RULES, snapshot_interval_s=1e9)
@@ -235,3 +235,30 @@ def test_a_hole_found_at_the_start_is_named(path: Path, app: App, root: Path) ->
     write(second, app, 3)
     second.elapse(4000)
     second.assert_equal(app)
+
+
+def test_a_page_size_that_changes_is_never_merged_across(path: Path, root: Path) -> None:
+    with App(path) as app:
+        drive = Drive(path, root, rules=NO_SNAPSHOTS).settle()
+        write(drive, app, 3)
+        assert drive.stop().behind == ()
+    resize(path, 8192)
+    with App(path) as app:
+        second = Drive(path, root, rules=NO_SNAPSHOTS, time=drive.time).settle()
+        write(second, app, 3)
+        history = second.replication.histories[0]
+        singles = [stored for stored in history.line.owned.objects if stored.name.level == 0]
+        history._merging.merge(1, singles)
+        merged = levels(root)[1]
+        assert len(merged) == 2
+        assert merged[0][1] + 1 == merged[1][0]
+        assert image_of(root) == app.image()
+        second.elapse(4000)
+        assert second.problems == []
+        assert image_of(root) == app.image()
+
+
+def test_a_database_that_nobody_writes_has_one_image(path: Path, app: App, root: Path) -> None:
+    drive = Drive(path, root, rules=RULES).settle().elapse(4 * 86400)
+    assert names(root) == ["0/2-2", "1/2-2", "9/1-2"]
+    assert drive.problems == []

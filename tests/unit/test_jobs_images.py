@@ -11,7 +11,7 @@ from litestreamd.jobs.events import Captured, ContinuityLost, ImageStarted
 from litestreamd.plan.checkpoint import Limits
 from tests.support.driving import Drive, image_of, names
 from tests.support.dying import dies_at
-from tests.support.live import App, create, insert
+from tests.support.live import App, create, insert, resize
 
 
 @pytest.fixture
@@ -173,15 +173,6 @@ def test_lost_locks_end_an_image_too(path: Path, app: App, root: Path) -> None:
 
 
 # Page sizes
-
-
-def resize(path: Path, page_size: int) -> None:
-    with App(path) as app:
-        app.run("PRAGMA journal_mode=DELETE")
-        app.run(f"PRAGMA page_size={page_size}")
-        app.run("VACUUM")
-        app.run("PRAGMA journal_mode=WAL")
-        app.close()
 
 
 def lived(path: Path, root: Path) -> bytes:
