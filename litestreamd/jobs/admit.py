@@ -118,7 +118,7 @@ def _own_head(line: Line, state: CapturedState, root: Root) -> Head | None:
     newest, remembered = root.newest, line.remembered()
     if newest is not None:
         txid, proof = newest.stored.name.max_txid, newest.header.proof
-        if proof is not None and proof.after == _known_checksum(state, txid):
+        if proof is not None and proof.after in (_known_checksum(state, txid), line.departed.checksum(txid)):
             # The very state that we have of this TXID, whatever kind of file says so: an image is ours too.
             return _head(root)
         if state.head is not None and state.head.txid == txid:

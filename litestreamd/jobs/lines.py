@@ -62,6 +62,7 @@ class Lines:
         self._observe = observe
         self._signal = signal
         self._preparing = Preparing(capture, clock)
+        self._settled_at = 0
         self._room = Room(self._name, state, capture.state.spool, quota, observe)
         stop = RetentionStop(self._name, state / "retention-stopped.json", observe)
         around = Surroundings(self._name, capture.state.spool, clock, observe, news, stop)
@@ -78,6 +79,7 @@ class Lines:
         """Read back what the replicas are owed, once the state is open."""
         for line in self.each:
             line.debts.open()
+            line.departed.open()
 
     def begin(self) -> bool:
         """The very first start: what the replicas hold decides. False while none of them has answered."""
@@ -149,13 +151,16 @@ class Lines:
 
     @property
     def pressing(self) -> bool:
-        """Whether the spool holds so much that it should be settled in the midst of work."""
+        """Whether the spool holds so much that it should be settled in the midst of work; each TXID once, for what a
+        replica that is away keeps there makes every look dear."""
         spool = self._capture.state.spool
-        return spool.count() > SETTLE_ENTRIES or spool.bytes() > PRESSING_BYTES
+        if self._capture.head.txid == self._settled_at:
+            return False
+        return spool.count() > SETTLE_ENTRIES or spool.bytes() > PRESSING_BYTES or self._room.full
 
     def settle(self) -> None:
         """Let spool entries go that every replica has, once page hashes and cursors are durable beyond them."""
-        state = self._capture.state
+        state, self._settled_at = self._capture.state, self._capture.head.txid
         through = max(self._released(), self._room.make(self.histories, self._capture.head))
         first = next(iter(state.spool.entries()), None)
         if first is None or first.txid > through:

@@ -210,7 +210,7 @@ class Replication:
         if idle:
             self._paced(self._upkeep.checkpoint(quiet))
             self._paced(self._upkeep.leave_in_one_file(quiet))
-            self._tidy(quiet)
+        self._tidy(quiet if idle else 0.0)
         return self._pace.next_look(self._clock.monotonic(), waits, idle, self._keeper.may_stand_on_zero)
 
     def _capture_in_pace(self, header: IndexHeader, now: float) -> bool:

@@ -7,11 +7,13 @@ what they changed is written down durably for every replica that lacks them, or 
 from itertools import takewhile
 from pathlib import Path
 
+from litestreamd.basics.errors import DamagedData
 from litestreamd.database.disk import free_bytes
 from litestreamd.database.ledger import Head
 from litestreamd.database.spool import Spool
 from litestreamd.jobs.events import Observer, SpoolFull
 from litestreamd.jobs.history import History
+from litestreamd.jobs.ship import Line, Stage
 from litestreamd.plan.spool_quota import Quota, leaving
 
 ALWAYS_ROOM = 1 << 20
@@ -27,13 +29,23 @@ class Room:
         self._spool = spool
         self._quota = quota
         self._observe = observe
+        self._away: dict[Line, tuple[int | None, int]] = {}
+
+    @property
+    def full(self) -> bool:
+        """Whether something has to go."""
+        stored = self._spool.bytes()
+        return stored > ALWAYS_ROOM and stored > self._room
+
+    @property
+    def _room(self) -> int:
+        return max(ALWAYS_ROOM, self._quota.room(free_bytes(self._folder), self._spool.bytes()))
 
     def make(self, histories: list[History], head: Head) -> int:
         """Up to which TXID entries have to go because the spool is full; 0: none."""
-        stored = self._spool.bytes()
-        if stored <= ALWAYS_ROOM:
+        if not self.full:
             return 0
-        room = max(ALWAYS_ROOM, self._quota.room(free_bytes(self._folder), stored))
+        room = self._room
         entries = [(entry.txid, entry.stored) for entry in self._spool.entries()]
         reach = {history.line.replica.name: _reach(history, head) for history in histories}
         covered = {history.line.replica.name: history.line.debts.covered(reach[history.line.replica.name])
@@ -42,6 +54,8 @@ class Room:
         for history in histories:
             line = history.line
             after = out.owed.get(line.replica.name)
+            if after is not None or line.stage is not Stage.ADMITTED:
+                self._note_departed(line, out.through, head)
             if after is None:
                 continue
             ledgers = takewhile(lambda ledger: ledger.head.txid <= out.through, self._spool.ledgers(after))
@@ -51,6 +65,17 @@ class Room:
             self._observe(SpoolFull(self._database, line.replica.name, room, gone, out.through))
         return out.through
 
+    def _note_departed(self, line: Line, through: int, head: Head) -> None:
+        """It may have got more than its cursor says, up to what there was when it went away: that has to be known as
+        ours when it is back."""
+        cursor, most = self._away.get(line, (None, 0))
+        if cursor != line.cursor:
+            most = head.txid
+            self._away[line] = line.cursor, most
+        through = min(through, most)
+        leaving = self._spool.entries(after=line.cursor)
+        line.departed.add((entry.txid, entry.checksum) for entry in leaving if entry.txid <= through)
+
 
 def _reach(history: History, head: Head) -> int:
     """How far a replica is, or will be with the full image that is on its way, or that it needs anyway."""
@@ -58,6 +83,9 @@ def _reach(history: History, head: Head) -> int:
     if line.needs_image is not None:
         return image.head.txid if image is not None else head.txid
     if line.cursor:
-        return line.cursor
-    remembered = line.remembered()
+        return line.reached
+    try:
+        remembered = line.remembered()
+    except DamagedData:
+        return head.txid  # its admission says what is wrong; the others must not suffer for it
     return remembered.head.txid if remembered is not None else head.txid

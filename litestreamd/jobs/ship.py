@@ -16,6 +16,7 @@ from litestreamd.basics.crash_points import passing
 from litestreamd.basics.errors import LitestreamdError
 from litestreamd.basics.txid import MAX_TXID
 from litestreamd.database.debts import Debts
+from litestreamd.database.departed import Departed
 from litestreamd.database.spool import Spool, SpoolEntry
 from litestreamd.jobs.cursor import Cursor, load_cursor, save_cursor
 from litestreamd.jobs.events import Observer, Problem, Pushed, Recovered
@@ -67,6 +68,7 @@ class Line:
         self.backlog = False
         self.merges_backlog = False
         self.debts = Debts(folder, replica.name)
+        self.departed = Departed(folder, replica.name)
         self.writer: Writer | None = None
         self.moved: Callable[[], None] = lambda: None
         self.wake: Callable[[], None] = lambda: None
@@ -199,6 +201,7 @@ class Line:
         if cursor != self._saved:
             save_cursor(self._path, cursor)
             self._saved = cursor
+        self.departed.forget(self.cursor)
 
     def close(self) -> None:
         """After the last push: remember where we are, and tell others that we stopped cleanly. Errors of the port;
