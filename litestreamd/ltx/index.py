@@ -190,4 +190,9 @@ def _decode_entries(data: Buffer) -> tuple[list[int], list[int]]:
     whole = len(columns) - len(columns) % 3
     if not whole:
         raise Malformed("the page index ends within an entry")
-    return decode_column(columns[0:whole:3]), decode_column(columns[2:whole:3])
+    numbers, lengths = columns[0:whole:3], decode_column(columns[2:whole:3])
+    first, last = decode_column([numbers[0], numbers[-1]])
+    if last - first == len(numbers) - 1:
+        # They can only be these if they ascend, which encoding them again shows.
+        return list(range(first, last + 1)), lengths
+    return decode_column(numbers), lengths
