@@ -10,7 +10,8 @@ proof, whatever wrote the older objects. Otherwise every object is read to its e
 checksum, and SQLite has to look at the result (jobs/restore does that).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial, reduce
@@ -21,20 +22,15 @@ from typing import ClassVar
 from litestreamd.basics.checksum import FLAG, page_checksum
 from litestreamd.basics.errors import DamagedData
 from litestreamd.jobs.pool import done_ahead, worker_pool
-from litestreamd.jobs.restore_frames import one_piece, whole_object
+from litestreamd.jobs.restore_frames import Batch, whole_object
+from litestreamd.jobs.restore_regions import Cut, Cutter, gathered
 from litestreamd.jobs.restore_sink import Nowhere, Sink
-from litestreamd.jobs.restore_source import ObjectReader, OpenedObject, open_object
+from litestreamd.jobs.restore_source import SMALL, ObjectReader, OpenedObject, open_object
 from litestreamd.ltx.header import Header
 from litestreamd.ltx.merge import merged_header
-from litestreamd.ltx.pages import batch_pages
 from litestreamd.plan.restore import RestorePlan
-from litestreamd.plan.shares import PageMap, Piece, Share, packed, pieces
+from litestreamd.plan.shares import PageMap, Share, packed
 from litestreamd.replica.port import Replica
-
-_PIECE_BYTES = 2 << 20
-_GAP_BYTES = 16 << 10
-"""Frames that do not count are read over, not around, when they are no more than this."""
-
 
 _SMALLEST_PAGE = 14
 """A frame header, one byte of LZ4 and an index entry: no object is smaller for each page it holds."""
@@ -55,29 +51,27 @@ class Filled:
         return self.header.commit * self.header.page_size
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """Frames of one object to write: a piece of a share of it, or those `chosen` when it is read as a whole."""
-
-    reader: ObjectReader
-    frames: tuple[Share, Piece] | None
-    chosen: bytes = b""
-
-
 def fill(replica: Replica, plan: RestorePlan, sink: Sink, parallelism: int) -> Filled:
     """Carry out a plan. Raises DamagedData with the object's name, the errors of the port and of the sink."""
-    with worker_pool(parallelism) as pool:
+    with worker_pool(parallelism) as pool, worker_pool(1) as writer:
         opened = done_ahead(pool, partial(open_object, replica), reversed(plan.steps), parallelism)
         newest = next(opened)
         with _naming_culprit(replica, plan):
             _refuse_absurd(newest.header, plan)
             filling = _Filling(sink, newest.header)
-        work = filling.work(chain([newest], opened))
-        found = reduce(xor, done_ahead(pool, filling.write, work, 2 * parallelism), 0)
+        newest_first = chain([newest], opened)
+        if newest.header.proof:
+            fetched = done_ahead(pool, Cut.fetch, filling.cuts(newest_first, plan), 2 * parallelism)
+            # One thread unpacks and adds up, one writes: pages are so small that more threads would but pass the
+            # interpreter to and fro.
+            batches = filling.added_up(gathered(fetched, newest.header.page_size))
+            deque(done_ahead(writer, filling.write_pages, batches, 2), maxlen=0)
+        else:
+            deque(done_ahead(pool, filling.write_chosen, filling.wholes(newest_first), 2 * parallelism), maxlen=0)
     proof = newest.header.proof
     with _naming_culprit(replica, plan):
         header = filling.checked_header()
-        if proof and FLAG | found != proof.after:
+        if proof and FLAG | filling.found != proof.after:
             raise DamagedData(
                 "every object is as it was written, but together they do not give the database that "
                 f"{plan.steps[-1].name} was made from"
@@ -98,9 +92,14 @@ def survey(replica: Replica, plan: RestorePlan, parallelism: int) -> list[int]:
         opened = done_ahead(pool, partial(open_object, replica), reversed(plan.steps), parallelism)
         newest = next(opened)
         _refuse_absurd(newest.header, plan)
-        for work in _Filling(Nowhere(), newest.header).work(counting(chain([newest], opened))):
-            if not work.reader.held:
-                fetched[work.reader.name] += work.frames[1].length if work.frames else work.reader.size
+        filling, newest_first = _Filling(Nowhere(), newest.header), counting(chain([newest], opened))
+        if newest.header.proof:
+            spans = ((cut.reader, cut.piece.length) for cut in filling.cuts(newest_first, plan))
+        else:
+            spans = ((reader, reader.size) for reader, _ in filling.wholes(newest_first))
+        for reader, length in spans:
+            if not reader.held:
+                fetched[reader.name] += length
     return list(fetched.values())
 
 
@@ -115,35 +114,39 @@ class _Filling:
 
     def __init__(self, sink: Sink, newest: Header) -> None:
         self._sink = sink
-        self._page_size = newest.page_size
-        self._by_index = newest.proof is not None
+        self._newest = newest
         self._pages = PageMap(newest.commit, newest.page_size)
         self._headers: list[Header] = []
+        self.found = 0
+        """The xor of the checksums of the pages so far."""
         sink.resize(newest.commit * newest.page_size)
 
-    def work(self, newest_first: Iterable[OpenedObject]) -> Iterator[_Work]:
-        """Hand out the pages, object by object."""
+    def cuts(self, newest_first: Iterable[OpenedObject], plan: RestorePlan) -> Iterator[Cut]:
+        """The byte ranges that bring the pages, in the order in which they are to be fetched."""
+        cutter = Cutter(sum(step.size > SMALL for step in plan.steps), self._newest.page_size)
         for opened in newest_first:
             self._headers.append(opened.header)
-            if self._by_index:
-                for share in self._shares(opened):
-                    for piece in pieces(share, _PIECE_BYTES, batch_pages(self._page_size), _GAP_BYTES):
-                        yield _Work(opened.reader, (share, piece))
-            else:
-                yield _Work(opened.reader, None, self._chosen(opened))
+            yield from cutter.cuts(opened, self._shares(opened))
+        yield from cutter.rest()
 
-    def write(self, work: _Work) -> int:
-        """Write the pages of one piece of work; out: the xor of their checksums (0 when the file is the proof)."""
-        found = 0
-        with work.reader.naming_damage():
-            if work.frames is None:
-                for numbers, images in whole_object(work.reader, work.chosen):
-                    self._write_pages(numbers, images)
-                return 0
-            for numbers, images in one_piece(work.reader, *work.frames, self._page_size):
-                found = reduce(xor, map(page_checksum, numbers, images), found)
-                self._write_pages(numbers, images)
-        return found
+    def wholes(self, newest_first: Iterable[OpenedObject]) -> Iterator[tuple[ObjectReader, bytes]]:
+        """Objects to read to their end, and which of their pages count."""
+        for opened in newest_first:
+            self._headers.append(opened.header)
+            yield opened.reader, self._chosen(opened)
+
+    def added_up(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """The same batches; their checksums are in `found`."""
+        for numbers, images in batches:
+            self.found = reduce(xor, map(page_checksum, numbers, images), self.found)
+            yield numbers, images
+
+    def write_chosen(self, whole: tuple[ObjectReader, bytes]) -> None:
+        """Read an object to its end and write its pages that count."""
+        reader, chosen = whole
+        with reader.naming_damage():
+            for batch in whole_object(reader, chosen):
+                self.write_pages(batch)
 
     def _shares(self, opened: OpenedObject) -> Iterator[Share]:
         for window in opened.index():
@@ -170,15 +173,19 @@ class _Filling:
             raise DamagedData(f"{missing} of {header.commit} pages are in no object (the first is {first})")
         return header
 
-    def _write_pages(self, numbers: Sequence[int], images: Sequence[bytes]) -> None:
-        """Write pages, each run of consecutive numbers at once."""
-        if numbers and numbers[-1] - numbers[0] == len(numbers) - 1:
-            self._sink.write(images, (numbers[0] - 1) * self._page_size)
+    def write_pages(self, batch: Batch) -> None:
+        """Write pages, ascending, each run of consecutive numbers at once."""
+        numbers, images = batch
+        page_size = self._newest.page_size
+        if not numbers:
+            return
+        if numbers[-1] - numbers[0] == len(numbers) - 1:
+            self._sink.write(images, (numbers[0] - 1) * page_size)
             return
         start = 0
         for at in range(1, len(numbers) + 1):
             if at == len(numbers) or numbers[at] != numbers[at - 1] + 1:
-                self._sink.write(images[start:at], (numbers[start] - 1) * self._page_size)
+                self._sink.write(images[start:at], (numbers[start] - 1) * page_size)
                 start = at
 
 

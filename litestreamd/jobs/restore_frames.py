@@ -18,9 +18,8 @@ from litestreamd.plan.shares import Piece, Share, unpacked
 Batch = tuple[Sequence[int], Sequence[bytes]]
 
 
-def one_piece(reader: ObjectReader, share: Share, piece: Piece, page_size: int) -> Iterator[Batch]:
-    """Fetch one byte range and unpack the frames of the share that lie in it."""
-    data = reader.read(piece.offset, piece.length)
+def unpack_piece(data: memoryview, share: Share, piece: Piece, page_size: int) -> Iterator[Batch]:
+    """Unpack the frames of a share that lie in a piece of its object."""
     if (scattered := _scattered_blocks(data, share, piece)) is not None:
         numbers, blocks = scattered
         yield numbers, expand_blocks(blocks, numbers, page_size)

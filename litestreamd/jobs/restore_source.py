@@ -19,7 +19,7 @@ from litestreamd.ltx.names import ObjectName
 from litestreamd.plan.restore import Stored
 from litestreamd.replica.port import Replica
 
-_SMALL = 256 << 10
+SMALL = 256 << 10
 """Up to this size an object is fetched whole: one request instead of four, and little to hold."""
 
 _INDEX_PIECE = 512 << 10
@@ -41,7 +41,7 @@ class ObjectReader:
         self._replica = replica
         self.name: ObjectName = stored.name
         self.size = stored.size
-        self._body = memoryview(replica.read_at(stored.name, 0, stored.size)) if stored.size <= _SMALL else None
+        self._body = memoryview(replica.read_at(stored.name, 0, stored.size)) if stored.size <= SMALL else None
 
     def read(self, offset: int, length: int) -> memoryview:
         """Exactly this range. Raises Truncated when the object ends before, and the errors of the port."""
