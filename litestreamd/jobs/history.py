@@ -61,8 +61,9 @@ class History:
 
     def hurry(self, deadline: float) -> None:
         """The process wants to end: only what the replica cannot do without is still done, until the deadline."""
-        self.images.deadline, self._ending = deadline, True
+        self.images.deadline, self._merging.deadline, self._ending = deadline, deadline, True
         if not self.is_needed:
+            self._merging.deadline = -math.inf  # it can be made again after the next start
             self.images.awaited = False
             self.images.withdraw()
 

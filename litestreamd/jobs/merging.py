@@ -4,13 +4,14 @@ In: a decision of plan.compaction, or a backlog of spool entries. Out: one objec
 Promise: see jobs.compact; what is damaged is named and becomes nothing.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from litestreamd.basics.crash_points import passing
-from litestreamd.basics.errors import DamagedData
+from litestreamd.basics.errors import DamagedData, EnvironmentFault
 from litestreamd.database.spool import Spool, SpoolEntry
 from litestreamd.jobs.compact import Compaction, Input, PageSizeChanged
 from litestreamd.jobs.events import Compacted
@@ -66,9 +67,10 @@ def _belongs(piece: Sequence[SpoolEntry], entry: SpoolEntry, interval_s: float) 
 
 
 class Merging:
-    """Carries merges out on one replica."""
+    """Carries merges out on one replica. `deadline`: the monotonic time after which a merge is broken off."""
 
     def __init__(self, owned: OwnedRoot, around: Surroundings) -> None:
+        self.deadline = math.inf
         self._owned = owned
         self._around = around
 
@@ -104,6 +106,12 @@ class Merging:
 
         return read
 
+    def _in_time(self, body: Iterator[bytes]) -> Iterator[bytes]:
+        for chunk in body:
+            if time.monotonic() > self.deadline:
+                raise EnvironmentFault("The merge was broken off: the process wants to end.")
+            yield chunk
+
     def _store(self, level: int, inputs: list[Input]) -> None:
         with _AT_ONCE:
             self._store_in_turn(level, inputs)
@@ -113,7 +121,7 @@ class Merging:
         compaction = Compaction(inputs)
         header = compaction.header
         name = ObjectName(level, header.min_txid, header.max_txid)
-        if self._owned.create(name, compaction.body, header.timestamp_ms) is Created.EXISTS:
+        if self._owned.create(name, lambda: self._in_time(compaction.body()), header.timestamp_ms) is Created.EXISTS:
             self._owned.accept_same_state(name, header)
         passing("compact.created")
         stored = self._owned.get(name)
