@@ -57,14 +57,14 @@ class Cutter:
         """What there is to fetch now that the shares of this object are known."""
         for share in shares:
             if opened.reader.held:
-                yield from self._cut(opened.reader, share, waits=False)
+                yield from self._cut(opened.reader, share, self._piece, waits=False)
             elif opened.header.is_snapshot:
                 # It is the last one, and ascends: what waits goes between its pieces.
-                for cut in self._cut(opened.reader, share, waits=True):
+                for cut in self._cut(opened.reader, share, _MOST_PIECE, waits=True):
                     yield from self._before(cut.first)
                     yield cut
             else:
-                for cut in self._cut(opened.reader, share, waits=True):
+                for cut in self._cut(opened.reader, share, self._piece, waits=True):
                     insort(self._waiting, cut)
                 self._frames += len(share.numbers)
                 if self._frames > _MOST_FRAMES:
@@ -82,8 +82,8 @@ class Cutter:
         yield from self._waiting[:count]
         del self._waiting[:count]
 
-    def _cut(self, reader: ObjectReader, share: Share, waits: bool) -> Iterator[Cut]:
-        for piece in pieces(share, self._piece, max(1, self._piece // self._page_size), _GAP_BYTES):
+    def _cut(self, reader: ObjectReader, share: Share, size: int, waits: bool) -> Iterator[Cut]:
+        for piece in pieces(share, size, max(1, size // self._page_size), _GAP_BYTES):
             yield Cut(share.numbers[piece.first] if waits else 0, reader, share, piece)
 
 
