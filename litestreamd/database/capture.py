@@ -143,8 +143,12 @@ class Capture:
 
     def image(self, header: IndexHeader, only: PageSet | None = None) -> MovingImage:
         """The pages of the state that was just captured (all, or only some), for a reader that takes its time."""
-        folder = self.state.folder
-        return MovingImage(self.live, header, folder, self._image_room.room(free_bytes(folder), 0), only)
+        return MovingImage(self.live, header, self.state.folder, self._room_for_old_pages, only)
+
+    def _room_for_old_pages(self) -> int:
+        """How much more may be kept for images: all of them and the spool share one quota."""
+        taken = self.live.followers.kept_bytes + self.state.spool.bytes()
+        return self._image_room.room(free_bytes(self.state.folder), taken) - taken
 
     def _take_frames(self, wal_fd: int, frames: Frames, header: IndexHeader, now_ms: int) -> list[Taken] | Compare:
         position = self.head.position

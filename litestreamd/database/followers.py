@@ -14,6 +14,10 @@ from litestreamd.wal.index import IndexHeader
 class Follower(Protocol):
     """A reader of one snapshot. Neither of these may raise, or wait for anything slow."""
 
+    @property
+    def kept_bytes(self) -> int:
+        """Room that old pages kept for it take on disk."""
+
     def follow(self, header: IndexHeader) -> None:
         """Go on under another guard: `header` was read after its begin, and the guard of before still stands."""
 
@@ -43,6 +47,11 @@ class Followers:
     def any(self) -> bool:
         """Whether somebody reads."""
         return bool(self._each)
+
+    @property
+    def kept_bytes(self) -> int:
+        """Room that old pages take on disk for all of them."""
+        return sum(follower.kept_bytes for follower in self._copy())
 
     def follow(self, header: IndexHeader) -> None:
         """Before a guard ends whose successor stands already."""

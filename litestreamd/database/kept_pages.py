@@ -2,31 +2,33 @@
 
 In: pages by number. Out: the same pages. A file without a name in the state directory: it vanishes with its descriptor,
 whatever happens to us. It is sparse, each page at its own place, so that a bit per page is all the memory it takes.
-Promise: neither the quota nor the last free room of the disk is used up: EnvironmentFault before that.
+Promise: neither the room given nor the last free room of the disk is used up: EnvironmentFault before that.
 """
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
 from litestreamd.basics.errors import EnvironmentFault
+from litestreamd.database.disk import free_bytes
 from litestreamd.database.page_set import PageSet
-
-RESERVE_BYTES = 32 << 20
-"""Free room that is left to the capture and to the application."""
+from litestreamd.plan.spool_quota import reserve
 
 BLOCK = 512
 """Bytes of a block as stat counts them."""
 
 
 class KeptPages:
-    """No file and no descriptor before the first page."""
+    """No file and no descriptor before the first page. `room` tells how many bytes more may be kept now; `bytes` is
+    the room taken on disk."""
 
-    def __init__(self, folder: Path, page_size: int, quota_bytes: int) -> None:
+    def __init__(self, folder: Path, page_size: int, room: Callable[[], int]) -> None:
+        self.bytes = 0
         self._folder = folder
         self._size = page_size
-        self._quota = quota_bytes
+        self._room = room
         self._file: IO[bytes] | None = None
         self._pages = PageSet()
 
@@ -34,7 +36,7 @@ class KeptPages:
         """Give the room back."""
         if self._file is not None:
             self._file.close()
-            self._file = None
+            self._file, self.bytes = None, 0
 
     def __contains__(self, pgno: int) -> bool:
         return pgno in self._pages
@@ -50,18 +52,17 @@ class KeptPages:
 
     def expect(self, count: int) -> None:
         """Make sure that there is room for so many more. Raises EnvironmentFault."""
-        more = count * self._size
-        if self.bytes + more > self._quota:
-            raise EnvironmentFault(
-                "The application changes more pages than may be kept for an image on its way"
-                f" ({self._quota >> 20} MiB in {self._folder})."
-            )
-        found = os.statvfs(self._folder)
-        free = found.f_bavail * found.f_frsize
-        if free < more + RESERVE_BYTES:
+        more, free = count * self._size, free_bytes(self._folder)
+        if free < more + reserve(free + self.bytes):
             raise EnvironmentFault(
                 f"The disk of {self._folder} has no room for pages that change while an image is on its way"
                 f" ({free >> 20} MiB free)."
+            )
+        room = self._room()
+        if more > room:
+            raise EnvironmentFault(
+                "The application changes more pages than may be kept for an image on its way"
+                f" ({self.bytes >> 20} MiB are kept in {self._folder}, {max(0, room) >> 20} MiB of the quota are left)."
             )
 
     def keep(self, first: int, pages: list[bytes]) -> None:
@@ -74,8 +75,4 @@ class KeptPages:
             data, at = data[written:], at + written
         for pgno in range(first, first + len(pages)):
             self._pages.add(pgno)
-
-    @property
-    def bytes(self) -> int:
-        """Room taken on disk."""
-        return os.fstat(self._file.fileno()).st_blocks * BLOCK if self._file is not None else 0
+        self.bytes = os.fstat(self._file.fileno()).st_blocks * BLOCK

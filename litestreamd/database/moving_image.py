@@ -7,7 +7,7 @@ under the next guard (docs/adr/0017). When they cannot be kept the image ends, n
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -24,16 +24,21 @@ LET_GO = "The database was let go while its image was on its way: the image begi
 
 
 class MovingImage:
-    """`count` and `page_size` are those of the first header; `quota_bytes`: most that old pages may take in `folder`;
-    `only`: the pages that are wanted, None for all. Read by one thread, moved and closed by any."""
+    """`count` and `page_size` are those of the first header; `room`: how many bytes of old pages may still be kept in
+    `folder`; `only`: the pages that are wanted, None for all. Read by one thread, moved and closed by any."""
 
     def __init__(
-        self, live: LiveDatabase, header: IndexHeader, folder: Path, quota_bytes: int, only: PageSet | None = None
+        self,
+        live: LiveDatabase,
+        header: IndexHeader,
+        folder: Path,
+        room: Callable[[], int],
+        only: PageSet | None = None,
     ) -> None:
         self._view = Image(live, header)
         self.page_size, self.count = self._view.page_size, self._view.count
         self._followers = live.followers
-        self._kept = KeptPages(folder, self.page_size, quota_bytes)
+        self._kept = KeptPages(folder, self.page_size, room)
         self._only = only
         self._next = 1
         self._settled_beyond = self.count

@@ -7,6 +7,7 @@ every replica is.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -33,7 +34,6 @@ from litestreamd.replica.root import read_newest
 from litestreamd.replica.writers import Writer
 
 SETTLE_ENTRIES = 64
-KEPT_FOR_MERGES = 64 << 20
 PRESSING_BYTES = 16 << 20
 
 
@@ -62,8 +62,9 @@ class Lines:
         self._observe = observe
         self._signal = signal
         self._preparing = Preparing(capture, clock)
-        self._settled_at = 0
-        self._room = Room(self._name, state, capture.state.spool, quota, observe)
+        self._settled_at = (0, 0)
+        kept = capture.live.followers
+        self._room = Room(self._name, state, capture.state.spool, quota, lambda: kept.kept_bytes, observe)
         stop = RetentionStop(self._name, state / "retention-stopped.json", observe)
         around = Surroundings(self._name, capture.state.spool, clock, observe, news, stop)
         self.each: list[Line] = []
@@ -151,16 +152,16 @@ class Lines:
 
     @property
     def pressing(self) -> bool:
-        """Whether the spool holds so much that it should be settled in the midst of work; each TXID once, for what a
-        replica that is away keeps there makes every look dear."""
+        """Whether the spool holds so much that it should be settled in the midst of work; once for each new TXID, and
+        for each that all replicas got, for what a replica that is away keeps there makes every look dear."""
         spool = self._capture.state.spool
-        if self._capture.head.txid == self._settled_at:
+        if (self._capture.head.txid, self._shipped()) == self._settled_at:
             return False
-        return spool.count() > SETTLE_ENTRIES or spool.bytes() > PRESSING_BYTES or self._room.full
+        return spool.count() > SETTLE_ENTRIES or spool.bytes() > PRESSING_BYTES or self._room.crowded
 
     def settle(self) -> None:
         """Let spool entries go that every replica has, once page hashes and cursors are durable beyond them."""
-        state, self._settled_at = self._capture.state, self._capture.head.txid
+        state, self._settled_at = self._capture.state, (self._capture.head.txid, self._shipped())
         through = max(self._released(), self._room.make(self.histories, self._capture.head))
         first = next(iter(state.spool.entries()), None)
         if first is None or first.txid > through:
@@ -175,13 +176,25 @@ class Lines:
         state.spool.trim(min(through, state.settled_txid))
         passing("settle.spool-trimmed")
 
+    def make_room(self) -> None:
+        """Nothing could be captured: what is kept aside for images may be the room that is missing, or what every
+        replica has already."""
+        self._capture.live.followers.close()
+        if self._capture.state.head is not None:
+            with suppress(LitestreamdError):
+                self.settle()
+
     def _released(self) -> int:
         """Up to which TXID every replica has the spool's entries; not beyond what is still to be merged, as long as
         that is little: what lies here need not be fetched back."""
-        through = min(line.cursor if line.complete(line.cursor) else 0 for line in self.each)
-        if self._capture.state.spool.bytes() > KEPT_FOR_MERGES:
+        through = self._shipped()
+        if self._room.crowded:
             return through
         return min([through, *(history.merged_through for history in self.histories)])
+
+    def _shipped(self) -> int:
+        """Up to which TXID every replica has the level-0 files: while its first image is on its way as well."""
+        return min(line.cursor if line.stage is Stage.ADMITTED else 0 for line in self.each)
 
     def close(self) -> list[tuple[Line, LitestreamdError]]:
         """Tell the replicas that we stopped cleanly. Out: those that could not be told, and why."""

@@ -287,8 +287,7 @@ class Replication:
         if self._keeper is None:
             self._let_go()  # opened half: our claim on the file must not stand in our own way
         else:
-            # What is kept aside for an image may be the room that is missing.
-            self._live.followers.close()
+            self._lines.make_room()
             if (self._upkeep and self._upkeep.valve_opens()) or not isinstance(error, EnvironmentFault):
                 self._let_go()
         return Next(seconds, watch=False)

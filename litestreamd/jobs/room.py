@@ -4,6 +4,7 @@ In: the quota, the spool, how far every replica is. Out: up to which TXID entrie
 what they changed is written down durably for every replica that lacks them, or it gets a full image.
 """
 
+from collections.abc import Callable
 from itertools import takewhile
 from pathlib import Path
 
@@ -19,15 +20,21 @@ from litestreamd.plan.spool_quota import Quota, leaving
 ALWAYS_ROOM = 1 << 20
 """The spool may have this much whatever the quota: less would not hold the files of a moment."""
 
+KEPT_FOR_MERGES = 64 << 20
+"""The most that entries take which every replica has already; on small disks a quarter of the quota."""
+
 
 class Room:
-    """One per database; used by the capture's thread."""
+    """One per database; used by the capture's thread. `kept` tells what old pages take, which share the quota."""
 
-    def __init__(self, database: str, folder: Path, spool: Spool, quota: Quota, observe: Observer) -> None:
+    def __init__(
+        self, database: str, folder: Path, spool: Spool, quota: Quota, kept: Callable[[], int], observe: Observer
+    ) -> None:
         self._database = database
         self._folder = folder
         self._spool = spool
         self._quota = quota
+        self._kept = kept
         self._observe = observe
         self._away: dict[Line, tuple[int | None, int]] = {}
 
@@ -38,8 +45,15 @@ class Room:
         return stored > ALWAYS_ROOM and stored > self._room
 
     @property
+    def crowded(self) -> bool:
+        """Whether what is kept only for convenience has to go."""
+        stored = self._spool.bytes()
+        return stored > ALWAYS_ROOM and stored > min(KEPT_FOR_MERGES, self._room // 4)
+
+    @property
     def _room(self) -> int:
-        return max(ALWAYS_ROOM, self._quota.room(free_bytes(self._folder), self._spool.bytes()))
+        free = free_bytes(self._folder)
+        return max(ALWAYS_ROOM, self._quota.spool_room(free, self._spool.bytes(), self._kept()))
 
     def make(self, histories: list[History], head: Head) -> int:
         """Up to which TXID entries have to go because the spool is full; 0: none."""
@@ -81,7 +95,7 @@ def _reach(history: History, head: Head) -> int:
     """How far a replica is, or will be with the full image that is on its way, or that it needs anyway."""
     line, image = history.line, history.images.image
     if line.needs_image is not None:
-        return image.head.txid if image is not None else head.txid
+        return max(line.cursor, image.head.txid if image is not None else head.txid)
     if line.cursor:
         return line.reached
     try:

@@ -8,7 +8,6 @@ always stays, whatever its size: replicas that are up to date go on with it, and
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-
 RESERVE_BYTES = 32 << 20
 """Free room that is left to the application, on small disks a quarter of what is free."""
 
@@ -28,7 +27,7 @@ class Quota:
         return min(self.size if self.size is not None else int(most * self.share), most - reserve(most))
 
     def spool_room(self, free: int, spooled: int, kept: int) -> int:
-        """What the spool may take of it: all that old pages leave, but half in any case, for an image can begin again."""
+        """What the spool may take of it: all that old pages leave, but half in any case: an image can begin again."""
         quota = self.room(free, spooled + kept)
         return max(quota // 2, quota - kept)
 

@@ -10,6 +10,7 @@ import pytest
 from litestreamd.basics import crash_points
 from litestreamd.database import kept_pages
 from litestreamd.jobs.events import Captured, Checkpointed, ImageGivenUp, ImageStarted
+from litestreamd.plan import spool_quota
 from litestreamd.plan.checkpoint import Limits
 from litestreamd.plan.spool_quota import Quota
 from litestreamd.wal.frames import frame_size
@@ -143,7 +144,7 @@ def test_more_changes_than_may_be_kept(path: Path, app: App) -> None:
 @pytest.mark.parametrize("foreseen", [True, False])
 def test_a_disk_without_room_for_old_pages(path: Path, monkeypatch: pytest.MonkeyPatch, foreseen: bool) -> None:
     """Whether it was seen before or only when writing: the image goes, what changed is captured."""
-    monkeypatch.setattr(kept_pages, "RESERVE_BYTES", 0)
+    monkeypatch.setattr(spool_quota, "RESERVE_BYTES", 0)
     if not foreseen:
         monkeypatch.setattr(kept_pages.KeptPages, "expect", lambda *_: None)
     with small_disk(Path(f"{path}-state"), 4096) as disk, App(path) as app:

@@ -29,3 +29,19 @@ def test_one_entry_that_is_too_large_stays() -> None:
 def test_a_share_does_not_shrink_with_the_spool() -> None:
     assert Quota(share=0.25).room(free=800, stored=0) == Quota(share=0.25).room(free=600, stored=200) == 200
     assert Quota(size=77).room(free=1, stored=1 << 40) == 77
+
+
+def test_a_reserve_is_left_to_the_application() -> None:
+    """Whatever was configured: 32 MiB, on a small disk a quarter."""
+    mib = 1 << 20
+    assert Quota(size=1 << 50).room(free=900 * mib, stored=100 * mib) == 968 * mib
+    assert Quota(share=1.0).room(free=60 * mib, stored=20 * mib) == 60 * mib
+    assert Quota(size=50 * mib).room(free=900 * mib, stored=0) == 50 * mib
+
+
+def test_the_spool_and_old_pages_share_one_quota() -> None:
+    quota = Quota(size=100)
+    assert quota.spool_room(free=1 << 40, spooled=70, kept=0) == 100
+    assert quota.spool_room(free=1 << 40, spooled=70, kept=30) == 70
+    assert quota.spool_room(free=1 << 40, spooled=70, kept=90) == 50
+    assert Quota(share=0.25).spool_room(free=300, spooled=60, kept=40) == 60
