@@ -13,7 +13,6 @@ from litestreamd.jobs.events import Expired
 from litestreamd.jobs.owned_root import OwnedRoot
 from litestreamd.jobs.surroundings import Surroundings
 from litestreamd.ltx.decoder import read_pages
-from litestreamd.ltx.errors import LtxError
 from litestreamd.ltx.names import SNAPSHOT_LEVEL, ObjectName
 from litestreamd.plan.restore import Stored
 from litestreamd.replica.root import read_newest
@@ -31,8 +30,8 @@ class Expiry:
         self._good: set[ObjectName] = set()
 
     def delete(self, doomed: Sequence[Stored]) -> bool:
-        """Delete in this order; False: nothing may be deleted now. Raises UnfitReplacement, ConflictError, errors of the
-        port."""
+        """Delete in this order; False: nothing may be deleted now. Raises UnfitReplacement, ConflictError, errors of
+        the port."""
         if self._around.stop.is_set:
             return False
         for stored in _replacements(doomed, self._owned.objects):
@@ -49,13 +48,13 @@ class Expiry:
         if name in self._good:
             return
         listed = self._owned.get(name)
-        if listed is None or read_newest(self._owned.replica, listed).header.proof is None:
-            try:
+        try:
+            if listed is None or read_newest(self._owned.replica, listed).header.proof is None:
                 deque(read_pages(self._owned.replica.open(name)), maxlen=0)
-            except LtxError as error:
-                raise UnfitReplacement(
-                    f"{self._owned.replica.description}: {name} is damaged: {error}; what it replaces is kept", name
-                ) from error
+        except DamagedData as error:
+            raise UnfitReplacement(
+                f"{self._owned.replica.description}: {name} is damaged: {error}; what it replaces is kept", name
+            ) from error
         self._good.add(name)
 
 

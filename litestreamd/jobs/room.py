@@ -14,7 +14,7 @@ from litestreamd.database.ledger import Head
 from litestreamd.database.spool import Spool
 from litestreamd.jobs.events import Observer, SpoolFull
 from litestreamd.jobs.history import History
-from litestreamd.jobs.ship import Line, Stage
+from litestreamd.jobs.ship import Line
 from litestreamd.plan.spool_quota import Quota, leaving
 
 ALWAYS_ROOM = 1 << 20
@@ -68,8 +68,7 @@ class Room:
         for history in histories:
             line = history.line
             after = out.owed.get(line.replica.name)
-            if after is not None or line.stage is not Stage.ADMITTED:
-                self._note_departed(line, out.through, head)
+            self._note_departed(line, out.through, head)
             if after is None:
                 continue
             ledgers = takewhile(lambda ledger: ledger.head.txid <= out.through, self._spool.ledgers(after))

@@ -4,6 +4,7 @@ import struct
 from dataclasses import dataclass
 
 from litestreamd.basics.checksum import Buffer
+from litestreamd.ltx.errors import Truncated
 
 _FIELDS = struct.Struct(">QQ")
 
@@ -25,5 +26,7 @@ class Trailer:
 
 
 def decode_trailer(data: Buffer) -> Trailer:
-    """Read the 16 bytes of a trailer; whether they are right is the decoder's business."""
+    """Read the 16 bytes of a trailer; whether they are right is the decoder's business. Raises Truncated."""
+    if len(memoryview(data)) < _FIELDS.size:
+        raise Truncated("the file ends before its trailer does")
     return Trailer(*_FIELDS.unpack(data))

@@ -5,8 +5,8 @@ Timing is the operating system's: the same seed gives the same plan, not the sam
 """
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 
 from litestreamd.basics.crash_points import NAMES
@@ -17,6 +17,15 @@ SLOW_IMAGE_POINTS = ("image.kept", "image.moved")
 
 DAEMON_POINTS = tuple(name for name in NAMES if not name.startswith("restore.") and name not in SLOW_IMAGE_POINTS)
 """The crash points that a running daemon passes."""
+
+HURRIED: Mapping[str, object] = {
+    "levels": [{"interval": "200ms"}, {"interval": "1s"}],
+    "l0-retention": "500ms",
+    "l0-retention-check-interval": "200ms",
+    "snapshot": {"interval": "1s", "retention": "3s"},
+    "spool-quota": "1MiB",
+}
+"""A history that lives in seconds what others live in days."""
 
 PAGE_SIZES = (512, 1024, 2048, 4096, 4096, 8192, 16384, 32768, 65536)
 
@@ -32,6 +41,7 @@ class Deed(Enum):
     KILL_WRITERS = "kill -9 of all writers at once, new ones start"
     EVERYBODY = "kill -9 of all writers and the daemon"
     LULL = "a second of silence"
+    NO_DISK = "the disk of the last replica is away; the daemon may die meanwhile"
 
 
 class Beginning(Enum):
@@ -79,6 +89,8 @@ class RoundPlan:
     writers_die: bool
     crash_within_s: float = 0.7
     reach: Reach = Reach.WORK
+    top: Mapping[str, object] = field(default_factory=dict)
+    """Keys of the whole file."""
 
     @property
     def excuses_sqlite(self) -> bool:
@@ -105,6 +117,7 @@ def random_plan(seed: int, crash_points: Sequence[str]) -> RoundPlan:
         events=tuple(_event(chance, crash_points) for _ in range(chance.choice((0, 1, 1, 2, 3, 4)))),
         work_s=chance.uniform(0.2, 0.7),
         writers_die=chance.random() < 0.4,
+        top=HURRIED if chance.random() < 0.4 else {},
     )
 
 

@@ -32,11 +32,13 @@ class Round:
         self.path = folder / "app.db"
         self.log = folder / "acknowledged"
         replicas = plan.replicas if program.several_replicas else 1
-        self.roots = tuple(folder / f"replica-{number}" for number in range(replicas))
+        self.roots = tuple(folder / f"disk-{number}" / f"replica-{number}" for number in range(replicas))
+        for root in self.roots:
+            root.parent.mkdir()
         self.result = RoundResult()
         polling = {"monitor-interval": "10ms"} if program is LITESTREAM else {}
         protected = Protected(self.path, self.roots, {**plan.options, **polling})
-        self.daemon = Replicator(program, folder, [protected], plan.replica_options)
+        self.daemon = Replicator(program, folder, [protected], plan.replica_options, plan.top)
         self.writers = Writers(self.path, self.log, plan.seed)
 
     def run(self) -> RoundResult:
@@ -144,10 +146,23 @@ class Round:
                 self._kill_daemon()
                 self._kill_writers(len(self.writers.living))
                 self._start_daemon()
+            case Deed.NO_DISK:
+                self._away()
             case Deed.LULL:
                 self.writers.stop()
                 time.sleep(1.2)
                 self._start_writers()
+
+    def _away(self) -> None:
+        """Its parent folder is missing: the daemon must not make another root there."""
+        disk = self.roots[-1].parent
+        elsewhere = disk.rename(disk.with_name("elsewhere"))
+        time.sleep(self.chance.uniform(0.1, 1))
+        if self.chance.random() < 0.5:
+            self._kill_daemon()
+            self._start_daemon()
+            time.sleep(self.chance.uniform(0.1, 1))
+        elsewhere.rename(disk)
 
     def _kill_writers(self, count: int) -> None:
         for writer in self.chance.sample(self.writers.living, count):

@@ -15,13 +15,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from litestreamd.jobs.events import Captured, ContinuityLost, Expired, Healed, Problem
+from litestreamd.basics.errors import StoreError
+from litestreamd.jobs import room
+from litestreamd.jobs.events import Captured, ContinuityLost, Expired, Healed, Problem, SpoolFull
 from litestreamd.ltx.errors import LtxError
 from litestreamd.ltx.names import SNAPSHOT_LEVEL
 from litestreamd.plan.points import restore_points
 from litestreamd.plan.restore import Before, plan_restore
 from litestreamd.plan.retention import promised
 from litestreamd.plan.rules import Keep, Rules
+from litestreamd.plan.spool_quota import Quota
 from litestreamd.replica.folder import FolderReplica
 from litestreamd.replica.port import StoredObject
 from tests.support.driving import DEFAULT, Drive, Time, image_of
@@ -37,18 +40,22 @@ FRUGAL = Rules(
     keep=Keep(daily=5, weekly=2),
 )
 RULES = (LIKE_LITESTREAM, FRUGAL)
+SMALL_QUOTA = 400_000
 
 
 class Counting(FolderReplica):
-    """Counts what is asked of it."""
+    """Counts what is asked of it, and answers nothing while it is `away`."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root, root.name)
         self.requests = 0
+        self.away = False
 
     def __getattribute__(self, name: str) -> object:
         if name in ("list", "create", "open", "read_at", "delete", "list_notes", "read_note", "create_note", "has_v3"):
             self.requests += 1
+            if self.away:
+                raise StoreError(f"{self.name} does not answer")
         return super().__getattribute__(name)
 
 
@@ -77,6 +84,7 @@ class Soak:
     hostile: bool = False
     healed: int = 0
     damaged: int = 0
+    filled: int = 0
 
     def __post_init__(self) -> None:
         self.chance = random.Random(self.seed)
@@ -93,6 +101,8 @@ class Soak:
         for _ in range(days):
             for _ in range(24):
                 end = self.time.now_s + HOUR
+                if self.hostile and self.chance.random() < 0.1:
+                    self._silence(self.chance.choice(self.replicas))
                 away = self.chance.choice(self.roots) if self.hostile and self.chance.random() < 0.1 else None
                 if away is not None:
                     away.rename(self.folder / "away")
@@ -143,9 +153,11 @@ class Soak:
 
     def _born(self) -> Drive:
         rules: list[Rules] = list(RULES)
+        quota = Quota(size=SMALL_QUOTA) if self.hostile else Quota()
         return Drive(
-            self.path, *self.roots, time=self.time, limits=DEFAULT, replicas=list(self.replicas), rules=rules
-        ).settle()
+            self.path, *self.roots, time=self.time, limits=DEFAULT, replicas=list(self.replicas), rules=rules,
+            spool_quota=quota,
+        ).settle()  # fmt: skip
 
     def _again(self, polite: bool) -> None:
         self._note()
@@ -159,6 +171,20 @@ class Soak:
             self.time.now_s += self.chance.uniform(1, 5000)
         self.drive = self._born()
         self._let_pass(5)
+
+    def _silence(self, replica: Counting) -> None:
+        """A replica does not answer, for longer than the spool has room; the daemon may die meanwhile."""
+        replica.away = True
+        for _ in range(self.chance.randrange(1, 6)):
+            self._burst()
+            spooled = sum(file.stat().st_size for file in (self.folder / "app.db-state" / "spool").iterdir())
+            assert spooled < SMALL_QUOTA * 2, spooled
+            if self.chance.random() < 0.2:
+                self._again(polite=False)
+        replica.away = False
+        if self.chance.random() < 0.3:
+            self._let_pass(self.chance.uniform(0, 3))
+            self._again(polite=False)
 
     def _damage(self, root: Path) -> None:
         """Something happens to one object: a bit flips, it is cut, it is gone."""
@@ -218,6 +244,8 @@ class Soak:
                     self.expired += event.objects
                 case Healed():
                     self.healed += 1
+                case SpoolFull():
+                    self.filled += 1
                 case Problem() if self.hostile:
                     pass
                 case Problem() | ContinuityLost():
@@ -281,14 +309,16 @@ def main() -> int:
     parser.add_argument("--days", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--points", type=int, default=100)
-    parser.add_argument("--hostile", action="store_true", help="replicas go away, objects are damaged")
+    parser.add_argument("--hostile", action="store_true", help="replicas go away, small quotas, damage")
     given = parser.parse_args()
+    if given.hostile:
+        room.ALWAYS_ROOM = SMALL_QUOTA
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         soak = lived(Path(folder), given.seed, given.days, given.points, given.hostile)
         most = [max(each.objects for each in soak.held[number::2]) for number in range(2)]
         print(
             f"{given.days} days, {len(soak.states)} TXIDs, {soak.expired} objects expired, at most {most} objects held,"
-            f" {soak.damaged} damaged, {soak.healed} healed"
+            f" {soak.damaged} damaged, {soak.healed} healed, the spool was full {soak.filled} times"
         )
     return 0
 

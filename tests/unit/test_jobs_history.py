@@ -4,8 +4,7 @@ import itertools
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,10 +20,7 @@ from litestreamd.jobs.events import (
     Pushed,
     RetentionStopped,
 )
-from litestreamd.ltx.names import ObjectName
 from litestreamd.plan.rules import Rules
-from litestreamd.replica.folder import FolderReplica
-from litestreamd.replica.port import Created
 from tests.support.driving import Drive, image_of, names
 from tests.support.live import App, create, insert, resize
 
@@ -266,31 +262,3 @@ def test_a_database_that_nobody_writes_has_one_image(path: Path, app: App, root:
     drive = Drive(path, root, rules=RULES).settle().elapse(4 * 86400)
     assert names(root) == ["0/2-2", "1/2-2", "9/1-2"]
     assert drive.problems == []
-
-
-class Ending(FolderReplica):
-    """In the middle of a merge the process is asked to end."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(root, root.name)
-        self.asked: Callable[[], object] = lambda: None
-
-    def create(self, name: ObjectName, body: Iterator[bytes], created_ms: int) -> Created:
-        if name.level == 1:
-            self.asked()
-        return super().create(name, body, created_ms)
-
-
-def test_a_merge_on_its_way_does_not_hold_up_the_end(path: Path, app: App, root: Path) -> None:
-    replica = Ending(root)
-    drive = Drive(path, root, rules=NO_SNAPSHOTS, replicas=[replica]).settle()
-    (history,) = drive.replication.histories
-    write(drive, app, 3)
-    replica.asked = lambda: history.hurry(time.monotonic() + 60)
-    drive.elapse(60)
-    assert 1 not in levels(root)
-    assert drive.problems == []
-    assert drive.stop().behind == ()
-    second = Drive(path, root, rules=NO_SNAPSHOTS, time=drive.time).settle().elapse(60)
-    assert levels(root)[1] == [(levels(root)[0][0][0], levels(root)[0][-1][1])]
-    second.assert_equal(app)

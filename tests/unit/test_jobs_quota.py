@@ -253,6 +253,24 @@ def test_what_no_cursor_says_is_ours_all_the_same(world: World) -> None:
     assert world.drive.replication.lines[1].departed.checksum(14) is None
 
 
+def test_the_end_of_a_catch_up_that_left_is_ours(world: World) -> None:
+    """Just the level-0 file that the cursor waits for leaves the spool, and nothing else."""
+    world.far.away = True
+    world.write(39)
+    world.write(1, CHANGE.format(500, 590))
+    world.far.away, world.far.mute = False, {0}
+    world.drive.elapse(400)
+    assert world.held(1)[-1] == "1/7-46"
+    for _ in range(9):
+        world.write(1)
+        if world.drive.replication._capture.state.spool.get(46) is None:
+            break
+    assert world.drive.replication._capture.state.spool.get(47) is not None
+    world.again()
+    world.back()
+    assert len(world.held(9)) == 1
+
+
 def test_a_disk_that_was_unmounted_is_ours_when_it_is_back(world: World) -> None:
     world.write(8, every_s=1.5)
     root, mounted = world.far.root, world.far.root.with_name("elsewhere")
