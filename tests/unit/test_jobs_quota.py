@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from litestreamd.basics.errors import StoreError
+from litestreamd.basics.errors import StoreError, StoreMissing
 from litestreamd.database.live import LiveDatabase
 from litestreamd.jobs import room
 from litestreamd.jobs.events import SpoolFull
@@ -51,11 +51,12 @@ class Far(FolderReplica):
         super().__init__(root, root.name)
         self.root = root
         self.away = False
+        self.silence: type[StoreError] = StoreError
         self.mute: set[int] = set()
 
     def _check(self) -> None:
         if self.away:
-            raise StoreError(f"{self.name} does not answer")
+            raise self.silence(f"{self.name} does not answer")
 
     def list(self, level: int | None = None) -> Iterator[StoredObject]:
         self._check()
@@ -267,6 +268,16 @@ def test_the_end_of_a_catch_up_that_left_is_ours(world: World) -> None:
             break
     assert world.drive.replication._capture.state.spool.get(47) is not None
     world.again()
+    world.back()
+    assert len(world.held(9)) == 1
+
+
+def test_a_cursor_that_was_not_written_down_in_time_is_ours(world: World) -> None:
+    """Its place is missing a moment after it got its last files: from then on the root has to be looked at anew."""
+    world.write(8, every_s=1.5)
+    world.far.away, world.far.silence = True, StoreMissing
+    world.write(2, every_s=1.5)
+    world.write(40)
     world.back()
     assert len(world.held(9)) == 1
 
