@@ -63,7 +63,8 @@ class History:
         """The process wants to end: only what the replica cannot do without is still done, until the deadline."""
         self.images.deadline, self._merging.deadline, self._ending = deadline, deadline, True
         if not self.is_needed:
-            self._merging.deadline = -math.inf  # it can be made again after the next start
+            # What runs now can be made again after the next start; what turns out to be needed yet may be made.
+            self._merging.deadline = -math.inf
             self.images.awaited = False
             self.images.withdraw()
 
@@ -75,6 +76,7 @@ class History:
 
     def run(self, woken: bool) -> Next:  # noqa: ARG002  a task's shape
         """Do what is due. Never raises an error of the tree: it is told, and tried again."""
+        self._merging.deadline = self.images.deadline
         try:
             pause = self._advance()
         except LitestreamdError as error:

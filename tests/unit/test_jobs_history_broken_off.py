@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from litestreamd.jobs.events import Healed, ObjectDamaged
+from litestreamd.jobs.ship import BACKLOG, Stage
 from litestreamd.ltx.names import ObjectName
 from litestreamd.plan.rules import Rules
 from litestreamd.replica.folder import FolderReplica
@@ -87,3 +88,18 @@ def test_a_merge_on_its_way_does_not_hold_up_the_end(path: Path, app: App, root:
     second = Drive(path, root, rules=NO_SNAPSHOTS, time=drive.time).settle().elapse(60)
     assert len(merged(root)) == 1
     second.assert_equal(app)
+
+
+def test_a_merge_that_the_end_needs_is_made(path: Path, app: App, root: Path) -> None:
+    """Nothing was needed when the end was asked for; what is captured last is a long backlog."""
+    drive = Drive(path, root, rules=NO_SNAPSHOTS).settle()
+    write(drive, app, 3)
+    (history,), (line,) = drive.replication.histories, drive.replication.lines
+    line.stage = Stage.LOOKING
+    for _ in range(BACKLOG + 5):
+        app.write(insert(1))
+        drive.time.now_s += 2
+        drive.replication.run(woken=True)
+    history.hurry(time.monotonic() + 60)
+    assert drive.stop().behind == ()
+    assert merged(root)
