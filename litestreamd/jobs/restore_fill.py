@@ -1,8 +1,8 @@
 """Writes the pages of a plan straight into their places, newest object first, and proves them.
 
 In: a replica, the steps of a plan, a sink. Out: what the file now is, and how it was proven. Promised: each page is
-written once; memory is bounded by the number of workers and objects, and a bit for each page of the database (in the
-second way: and for each page of the objects in work).
+written once; memory is bounded by the number of workers, the limits in jobs/restore_regions, and a bit for each page of
+the database (in the second way: and for each page of the objects in work).
 
 Two ways. When the newest object carries the checksum of the whole database (the `LSD1` proof in its header), only
 the frames that count are fetched and unpacked, and the pages written must add up to that checksum: an absolute
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import partial, reduce
 from itertools import chain
 from operator import xor
+from threading import Lock
 from typing import ClassVar
 
 from litestreamd.basics.checksum import FLAG, page_checksum
@@ -117,6 +118,7 @@ class _Filling:
         self._newest = newest
         self._pages = PageMap(newest.commit, newest.page_size)
         self._headers: list[Header] = []
+        self._turn = Lock()
         self.found = 0
         """The xor of the checksums of the pages so far."""
         sink.resize(newest.commit * newest.page_size)
@@ -144,8 +146,9 @@ class _Filling:
     def write_chosen(self, whole: tuple[ObjectReader, bytes]) -> None:
         """Read an object to its end and write its pages that count."""
         reader, chosen = whole
-        with reader.naming_damage():
-            for batch in whole_object(reader, chosen):
+        # Threads that all unpack at once would but pass the interpreter to and fro, twice a page.
+        with reader.naming_damage(), self._turn:
+            for batch in whole_object(reader, chosen, self._turn):
                 self.write_pages(batch)
 
     def _shares(self, opened: OpenedObject) -> Iterator[Share]:

@@ -5,8 +5,9 @@ get at them: by byte range, frame by frame as the page index says, or by reading
 it. Raises LtxError on bad bytes, and the errors of the port.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress, repeat
+from threading import Lock
 
 from litestreamd.jobs.restore_source import ObjectReader
 from litestreamd.ltx.decoder import Pages, read_pages
@@ -15,6 +16,7 @@ from litestreamd.ltx.pages import SIZED, SIZED_HEADER, expand_blocks
 from litestreamd.ltx.scan import NEXT_FRAME, scan
 from litestreamd.plan.shares import Piece, Share, unpacked
 
+Chunk = memoryview | bytes
 Batch = tuple[Sequence[int], Sequence[bytes]]
 
 
@@ -31,11 +33,11 @@ def unpack_piece(data: memoryview, share: Share, piece: Piece, page_size: int) -
         yield numbers, _unpack(data[start:end], numbers, page_size)
 
 
-def whole_object(reader: ObjectReader, chosen: bytes) -> Iterator[Batch]:
+def whole_object(reader: ObjectReader, chosen: bytes, turn: Lock) -> Iterator[Batch]:
     """Read the object to its end; it is proven when the iteration has ended. `chosen`: which of its pages count, in
-    the order of the file (plan.shares.packed)."""
+    the order of the file (plan.shares.packed). `turn`: held by the caller, and let go while the object is read."""
     done = 0
-    for event in read_pages(reader.chunks()):
+    for event in read_pages(_reading(reader.chunks(), turn)):
         if isinstance(event, Pages):
             count = len(event.numbers)
             counting = unpacked(chosen, done, count)
@@ -44,6 +46,19 @@ def whole_object(reader: ObjectReader, chosen: bytes) -> Iterator[Batch]:
                 yield list(compress(event.numbers, counting)), list(compress(event.images, counting))
             else:
                 yield event.numbers, event.images
+
+
+def _reading(chunks: Iterable[Chunk], turn: Lock) -> Iterator[Chunk]:
+    coming = iter(chunks)
+    while True:
+        turn.release()
+        try:
+            chunk = next(coming, None)
+        finally:
+            turn.acquire()
+        if chunk is None:
+            return
+        yield chunk
 
 
 def _scattered_blocks(data: memoryview, share: Share, piece: Piece) -> tuple[list[int], list[memoryview]] | None:
