@@ -135,7 +135,8 @@ def _measure(given: argparse.Namespace, folder: Path, disk: SmallDisk) -> int:
     for what, told in (("alone", alone), ("during the image", during), ("after it", after)):
         print(f"commits {what:18}{told}")
     same = _same(restore(OURS, replicator.root, folder / "restored.db"), path)
-    print(f"restored: {'equal' if same else 'NOT EQUAL'}; log: {replicator.log.count('image was given up')} images given up")
+    given_up = replicator.log.count("image was given up")
+    print(f"restored: {'equal' if same else 'NOT EQUAL'}; log: {given_up} images given up")
     return 0 if same and watch.least_free else 1
 
 
