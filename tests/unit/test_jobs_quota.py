@@ -1,29 +1,17 @@
 """The spool is full because a replica is away: the others go on, the spool stays small, and what the replica lacks
 arrives as one file when it comes back."""
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from litestreamd.basics.errors import StoreError, StoreMissing
 from litestreamd.database.live import LiveDatabase
 from litestreamd.jobs import room
-from litestreamd.jobs.events import SpoolFull
-from litestreamd.ltx.names import SNAPSHOT_LEVEL, ObjectName
-from litestreamd.plan.points import restore_points
-from litestreamd.plan.rules import Rules
-from litestreamd.plan.spool_quota import Quota
-from litestreamd.replica.folder import FolderReplica
-from litestreamd.replica.port import Created, StoredObject
-from tests.support.driving import Drive, Time, image_of, names
+from litestreamd.ltx.names import SNAPSHOT_LEVEL
 from tests.support.dying import dies_at
+from tests.support.full_spool import CHANGE, QUOTA, Far, World
 from tests.support.live import App, create
-
-QUOTA = 64 << 10
-RULES = Rules(levels_s=(30.0,), enabled=False, snapshot_interval_s=1e9)
-CHANGE = "UPDATE t SET b = randomblob(400) WHERE id BETWEEN {} AND {}"
 
 
 @pytest.fixture(autouse=True)
@@ -42,109 +30,6 @@ def path(tmp_path: Path) -> Path:
 def app(path: Path) -> Iterator[App]:
     with App(path) as opened:
         yield opened
-
-
-class Far(FolderReplica):
-    """A store that does not answer while it is `away`; `mute` takes no object of these levels."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(root, root.name)
-        self.root = root
-        self.away = False
-        self.silence: type[StoreError] = StoreError
-        self.mute: set[int] = set()
-
-    def _check(self) -> None:
-        if self.away:
-            raise self.silence(f"{self.name} does not answer")
-
-    def list(self, level: int | None = None) -> Iterator[StoredObject]:
-        self._check()
-        return super().list(level)
-
-    def create(self, name: ObjectName, body: Iterator[bytes], created_ms: int) -> Created:
-        self._check()
-        if name.level in self.mute:
-            raise StoreError(f"{self.name} takes no {name}")
-        return super().create(name, body, created_ms)
-
-    def list_notes(self, prefix: str = "") -> Sequence[str]:
-        self._check()
-        return super().list_notes(prefix)
-
-    def create_note(self, name: str, data: bytes) -> Created:
-        self._check()
-        return super().create_note(name, data)
-
-
-class World:
-    """One database, replicas `near` and `far` (and more); what the database was at every TXID of `near`."""
-
-    def __init__(self, path: Path, app: App, *more: str) -> None:
-        self.path, self.app = path, app
-        self.roots = [path.parent / name for name in ("near", "far", *more)]
-        self.replicas = [Far(root) for root in self.roots]
-        self.far = self.replicas[1]
-        self.time = Time()
-        self.states: dict[int, bytes] = {}
-        self.drive = self.born()
-
-    def born(self) -> Drive:
-        """The next incarnation."""
-        replicas = list(self.replicas)
-        self.drive = Drive(
-            self.path, *self.roots, time=self.time, replicas=replicas, rules=RULES, spool_quota=Quota(size=QUOTA)
-        )
-        return self.drive.settle()
-
-    @property
-    def head(self) -> int:
-        return self.drive.replication._capture.head.txid
-
-    def again(self, polite: bool = False) -> None:
-        if polite:
-            self.drive.stop()
-        else:
-            self.drive.die()
-        self.born()
-
-    @property
-    def spool(self) -> Path:
-        return self.path.with_name("app.db-state") / "spool"
-
-    @property
-    def spooled(self) -> int:
-        return sum(one.stat().st_size for one in self.spool.iterdir())
-
-    def write(self, times: int, *sql: str, every_s: float = 6) -> None:
-        """Commits, each alone in its TXID; the spool is looked at after each."""
-        for number in range(times):
-            self.app.write(*(sql or [CHANGE.format(20 * number % 400, 20 * number % 400 + 10)]))
-            self.drive.event().elapse(every_s)
-            self.states[self.head] = self.app.image()
-            assert self.spooled <= QUOTA * 1.6, self.spooled
-
-    def back(self, most_s: float = 700) -> None:
-        """The replicas answer again: everything arrives, and every point is what the database was."""
-        self.far.away = False
-        self.far.mute = set()
-        self.drive.elapse(most_s)
-        self.drive.assert_equal(self.app)
-        for root in self.roots:
-            self.check_points(root)
-
-    def check_points(self, root: Path) -> None:
-        reachable = {point.txid for point in restore_points(tuple(FolderReplica(root, "reader").list()))}
-        assert self.head in reachable
-        for txid in reachable & self.states.keys():
-            assert image_of(root, txid) == self.states[txid], txid
-
-    def held(self, level: int, number: int = 1) -> list[str]:
-        return [name for name in names(self.roots[number]) if name.startswith(f"{level}/")]
-
-    @property
-    def told(self) -> set[str]:
-        return {event.replica for event in self.drive.seen(SpoolFull)}
 
 
 @pytest.fixture
@@ -203,16 +88,6 @@ def test_a_first_image_waits_for_level_0_that_has_left(path: Path, app: App) -> 
     world.back()
 
 
-def test_a_damaged_cursor_of_one_replica_stops_nobody(world: World, path: Path, app: App) -> None:
-    world.drive.stop()
-    world.far.away = True
-    cursor = path.with_name("app.db-state") / "replicas" / "far.json"
-    cursor.write_text(json.dumps({"version": 1, "root": world.far.description}))
-    world.born()
-    world.write(40)
-    assert image_of(world.roots[0]) == app.image()
-
-
 def test_the_level_0_file_of_a_catch_up_leaves_too(world: World) -> None:
     """Level 1 goes on where the catch-up ended, without an overlap."""
     world.far.away = True
@@ -234,64 +109,6 @@ def test_restarts_cost_no_image(world: World) -> None:
         world.again(polite)
     world.back()
     assert world.held(1) == ["1/2-6", "1/7-70"]
-    assert len(world.held(9)) == 1
-
-
-def test_what_no_cursor_says_is_ours_all_the_same(world: World) -> None:
-    """Sent, then killed before the cursor was written down; the files leave the spool before the replica is back."""
-    world.write(8, every_s=1.5)
-    world.drive.die()
-    world.far.away = True
-    world.born()
-    world.write(40)
-    world.drive.die()
-    world.born()
-    world.write(10)
-    assert world.drive.replication.lines[1].departed.checksum(14) is not None
-    world.back()
-    assert (world.held(1)[-1], len(world.held(9))) == ("1/15-64", 1)
-    world.write(4, every_s=20)
-    assert world.drive.replication.lines[1].departed.checksum(14) is None
-
-
-def test_the_end_of_a_catch_up_that_left_is_ours(world: World) -> None:
-    """Just the level-0 file that the cursor waits for leaves the spool, and nothing else."""
-    world.far.away = True
-    world.write(39)
-    world.write(1, CHANGE.format(500, 590))
-    world.far.away, world.far.mute = False, {0}
-    world.drive.elapse(400)
-    assert world.held(1)[-1] == "1/7-46"
-    for _ in range(9):
-        world.write(1)
-        if world.drive.replication._capture.state.spool.get(46) is None:
-            break
-    assert world.drive.replication._capture.state.spool.get(47) is not None
-    world.again()
-    world.back()
-    assert len(world.held(9)) == 1
-
-
-def test_a_cursor_that_was_not_written_down_in_time_is_ours(world: World) -> None:
-    """Its place is missing a moment after it got its last files: from then on the root has to be looked at anew."""
-    world.write(8, every_s=1.5)
-    world.far.away, world.far.silence = True, StoreMissing
-    world.write(2, every_s=1.5)
-    world.write(40)
-    world.back()
-    assert len(world.held(9)) == 1
-
-
-def test_a_disk_that_was_unmounted_is_ours_when_it_is_back(world: World) -> None:
-    world.write(8, every_s=1.5)
-    root, mounted = world.far.root, world.far.root.with_name("elsewhere")
-    root.rename(mounted)
-    root.symlink_to(root.with_name("nowhere") / "far")
-    world.write(40)
-    assert world.told == {"far"}
-    root.unlink()
-    mounted.rename(root)
-    world.back()
     assert len(world.held(9)) == 1
 
 
