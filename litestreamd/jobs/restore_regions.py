@@ -4,8 +4,9 @@ In: opened objects with their shares, newest first. Out: cuts (byte ranges to fe
 what they brought, runs of pages to write. A page written alone costs the kernel four times what it costs in a long
 run, and Python a call.
 
-Promised: memory is bounded. Of large objects only the places of frames wait (`_MOST_FRAMES`), of what is unpacked the
-pages that count and whose neighbours are still to come (`_KEPT_BYTES`); more than that goes to its places at once.
+Promised: memory is bounded. Of large objects only the places of frames wait (`_MOST_FRAMES`, `_MOST_CUTS`), of what is
+unpacked the pages that count and whose neighbours are still to come (`_KEPT_BYTES`); more than that goes to its places
+at once.
 """
 
 from bisect import insort
@@ -23,7 +24,7 @@ _ALL_PIECES = 40 << 20
 _GAP_BYTES = 16 << 10
 """Frames that do not count are read over, not around, when they are no more than this."""
 
-_MOST_FRAMES = 1 << 20
+_MOST_FRAMES, _MOST_CUTS = 1 << 20, 1 << 16
 _KEPT_BYTES = 56 << 20
 _RUN_BYTES = 2 << 20
 
@@ -67,7 +68,7 @@ class Cutter:
                 for cut in self._cut(opened.reader, share, self._piece, waits=True):
                     insort(self._waiting, cut)
                 self._frames += len(share.numbers)
-                if self._frames > _MOST_FRAMES:
+                if self._frames > _MOST_FRAMES or len(self._waiting) > _MOST_CUTS:
                     yield from self.rest()
 
     def rest(self) -> Iterator[Cut]:

@@ -44,7 +44,7 @@ def next_expiry_ms(objects: Sequence[Stored], rules: Rules, now_ms: int) -> int 
 
 
 def expiry_times(objects: Sequence[Stored], rules: Rules, now_ms: int) -> list[int]:
-    """All times, ascending, at which something of what is there now may be deleted; those that are over are `now_ms`."""
+    """All times, ascending, at which something of what is there now may be deleted; `now_ms` if it is over."""
     if not rules.enabled:
         return []
     ends = {max(now_ms, ceil(end)) for _, end in _Terms(objects, rules, now_ms).of_objects() if end != inf}

@@ -14,7 +14,10 @@ from tests.support.live import create
 PRECIOUS = "not ours to write"
 
 
-@pytest.mark.parametrize("name", ["state.json.tmp", "pages.1", "pages.2", f"spool/{2:016x}.tmp", "replicas/replica.json.tmp"])
+NAMES = ["state.json.tmp", "pages.1", "pages.2", f"spool/{2:016x}.tmp", "replicas/replica.json.tmp"]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_no_link_is_followed_to_somebody_elses_file(name: str, tmp_path: Path) -> None:
     path, victim = tmp_path / "app.db", tmp_path / "victim"
     create(path)
