@@ -59,7 +59,8 @@ def _line(event: events.Event) -> tuple[int, str]:  # noqa: PLR0911, PLR0912  on
         case events.Compacted():
             return _compacted(event)
         case events.Expired():
-            return logging.INFO, f"{event.replica}: {event.objects} objects expired, {format_size(event.size)} freed"
+            level = logging.DEBUG if event.single else logging.INFO
+            return level, f"{event.replica}: {event.objects} objects expired, {format_size(event.size)} freed"
         case events.Found():
             level = logging.WARNING if event.lost else logging.INFO
             return level, f"{event.replica}: {event.finding}"

@@ -107,11 +107,13 @@ class Compacted(Event):
 
 @dataclass(frozen=True, slots=True)
 class Expired(Event):
-    """Objects that no promised restore point needs were deleted from a replica."""
+    """Objects that no promised restore point needs were deleted from a replica; `single`: of level 0 only, as happens
+    all the time."""
 
     replica: str
     objects: int
     size: int
+    single: bool
 
 
 @dataclass(frozen=True, slots=True)

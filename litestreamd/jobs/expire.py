@@ -40,7 +40,9 @@ class Expiry:
             self._owned.delete(doomed[first : first + TOGETHER])
             passing("expire.deleted")
         size = sum(stored.size for stored in doomed)
-        self._around.observe(Expired(self._around.database, self._owned.replica.name, len(doomed), size))
+        single = all(stored.name.level == 0 for stored in doomed)
+        told = Expired(self._around.database, self._owned.replica.name, len(doomed), size, single)
+        self._around.observe(told)
         return True
 
     def _prove(self, stored: Stored) -> None:
