@@ -14,7 +14,7 @@ from pathlib import Path
 
 from litestreamd.basics.clock import Clock
 from litestreamd.basics.crash_points import passing
-from litestreamd.basics.errors import LitestreamdError
+from litestreamd.basics.errors import LitestreamdError, ObjectMissing
 from litestreamd.database.capture import Capture, Taken
 from litestreamd.database.restored_from import load_restored_from
 from litestreamd.jobs.admit import Admission, Proofs, admit, placed
@@ -162,7 +162,8 @@ class Lines:
     def settle(self) -> None:
         """Let spool entries go that every replica has, once page hashes and cursors are durable beyond them."""
         state, self._settled_at = self._capture.state, (self._capture.head.txid, self._shipped())
-        through = max(self._released(), self._room.make(self.histories, self._capture.head))
+        released, had_to_go = self._released(), self._room.make(self.histories, self._capture.head)
+        through = max(released, had_to_go)
         first = next(iter(state.spool.entries()), None)
         if first is None or first.txid > through:
             # Nothing may go; but a crash should not have to bring too many entries forward.
@@ -173,7 +174,9 @@ class Lines:
         for line in self.each:
             line.save()
         passing("settle.cursors-written")
-        state.spool.trim(min(through, state.settled_txid))
+        # A replica that went away just now has no cursor written: what it has must stay known as ours.
+        released = min([released, *(line.saved for line in self.each)])
+        state.spool.trim(min(max(released, had_to_go), state.settled_txid))
         passing("settle.spool-trimmed")
 
     def make_room(self) -> None:
@@ -219,10 +222,11 @@ class Lines:
         if newest is None:
             return False
         for other in self.each:
-            if other.stage is Stage.ADMITTED and other.root is not None:
-                for stored in other.root.objects:
-                    if stored.name == newest.stored.name:
-                        return read_newest(other.replica, stored).file_checksum == newest.file_checksum
+            # What it was listed with may have expired since; what it holds now counts.
+            stored = other.owned.get(newest.stored.name) if other.stage is Stage.ADMITTED else None
+            if stored is not None:
+                with suppress(ObjectMissing):
+                    return read_newest(other.replica, stored).file_checksum == newest.file_checksum
         return False
 
     def _admit(self, line: Line, admission: Admission) -> None:

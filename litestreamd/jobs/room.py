@@ -14,7 +14,7 @@ from litestreamd.database.ledger import Head
 from litestreamd.database.spool import Spool
 from litestreamd.jobs.events import Observer, SpoolFull
 from litestreamd.jobs.history import History
-from litestreamd.jobs.ship import Line, Stage
+from litestreamd.jobs.ship import Line
 from litestreamd.plan.spool_quota import Quota, leaving
 
 ALWAYS_ROOM = 1 << 20
@@ -86,9 +86,8 @@ class Room:
             most = head.txid
             self._away[line] = line.cursor, most
         through = min(through, most)
-        # A cursor that was not written down before it went away is not written down at all.
-        first = line.cursor + (line.stage is Stage.ADMITTED)
-        leaving = self._spool.entries(after=first - 1)
+        # From the cursor itself on: it may not be written down yet, and never be when the replica goes away just now.
+        leaving = self._spool.entries(after=line.cursor - 1)
         line.departed.add((entry.txid, entry.checksum) for entry in leaving if entry.txid <= through)
 
 

@@ -190,6 +190,11 @@ class Line:
             self._observe(Recovered(self._database, self.replica.name))
         return Next(None)
 
+    @property
+    def saved(self) -> int:
+        """The cursor that this run has written down."""
+        return self._saved.head.txid if self._saved is not None else 0
+
     def save(self) -> None:
         """Write the cursor down, so that spool entries up to it may go."""
         if self.stage is not Stage.ADMITTED or self.owned.epoch is None:

@@ -262,3 +262,25 @@ def test_a_database_that_nobody_writes_has_one_image(path: Path, app: App, root:
     drive = Drive(path, root, rules=RULES).settle().elapse(4 * 86400)
     assert names(root) == ["0/2-2", "1/2-2", "9/1-2"]
     assert drive.problems == []
+
+
+def test_a_replica_comes_back_after_its_head_has_expired_on_the_other(
+    path: Path, app: App, root: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    drive = Drive(path, root, other, rules=NO_SNAPSHOTS).settle()
+    write(drive, app, 3)
+    assert drive.stop().behind == ()
+    away = tmp_path / "away" / "other"
+    away.parent.mkdir()
+    other.rename(away)
+    other.touch()  # a root that cannot be listed
+    second = Drive(path, root, other, rules=NO_SNAPSHOTS, time=drive.time).settle()
+    write(second, app, 5)
+    second.elapse(700)
+    assert len(levels(root)[0]) == 1
+    other.unlink()
+    away.rename(other)
+    second.elapse(120)
+    second.assert_equal(app)
+    assert second.stop().behind == ()
