@@ -27,6 +27,9 @@ HURRIED: Mapping[str, object] = {
 }
 """A history that lives in seconds what others live in days."""
 
+HISTORY_POINTS = ("compact.created", "expire.deleted")
+"""Passed soon only by a history in a hurry."""
+
 PAGE_SIZES = (512, 1024, 2048, 4096, 4096, 8192, 16384, 32768, 65536)
 
 
@@ -137,6 +140,7 @@ def crash_plan(name: str, passing: int, seed: int) -> RoundPlan:
         options={"min-checkpoint-page-count": 20, "checkpoint-interval": "200ms", "truncate-page-n": 40},
         replica_options={"sync-interval": "10ms"},
         first_crash=f"{name}:{passing}",
+        top=HURRIED if name in HISTORY_POINTS else {},
         events=(),
         work_s=0.3,
         writers_die=False,

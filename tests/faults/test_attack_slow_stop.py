@@ -48,7 +48,7 @@ def test_an_image_is_broken_off_and_comes_whole_the_next_time(path: Path, tmp_pa
     root = tmp_path / "replica"
     slow = Slow(root, "replica")
     drive = Drive(path, root, replicas=[slow])
-    drive.replication.lines[0].deadline = time.monotonic() + SLOW_S
+    drive.replication.histories[0].images.deadline = time.monotonic() + SLOW_S
     drive.settle()
     assert slow.pieces < 5
     assert names(root) == ["0/2-2"]

@@ -347,6 +347,8 @@ def test_the_next_loss_comes_true(rules: Rules, seed: int, steps: int) -> None:
     gone = {each.name for each in expired(root.listing(), rules, loss.when_ms)}
     left = {point.txid for point in restore_points([each for each in root.listing() if each.name not in gone])}
     assert {point.txid for point in loss.points} & left == set()
+    if loss.when_ms == root.now:
+        return  # it is due already, perhaps for long
     gone = {each.name for each in expired(root.listing(), rules, loss.when_ms - 1)}
     left = {point.txid for point in restore_points([each for each in root.listing() if each.name not in gone])}
     assert {point.txid for point in restore_points(root.listing())} == left

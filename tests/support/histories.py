@@ -57,14 +57,14 @@ class History:
         return START_MS + 1000 * txid
 
     def pages(self, first: int, last: int) -> list[tuple[int, bytes]]:
-        """What changed from the state before `first` to the one after `last`."""
-        old, new = self.states.get(first - 1, []), self.states[last]
+        """What any of these TXIDs changed, as it is after `last`. A page that is again what it was counts too: objects
+        that overlap are applied one over the other."""
+        changed: set[int] = set()
+        for txid in range(first, last + 1):
+            old, new = self.states.get(txid - 1, []), self.states[txid]
+            changed |= {n for n, page in enumerate(new, 1) if n > len(old) or old[n - 1] != page}
         lock = lock_page(self.page_size)
-        return [
-            (number, page)
-            for number, page in enumerate(new, 1)
-            if number != lock and (number > len(old) or old[number - 1] != page)
-        ]
+        return [(n, page) for n, page in enumerate(self.states[last], 1) if n in changed and n != lock]
 
     def header(self, name: ObjectName, proven: bool) -> Header:
         """The header of the object of this name."""
