@@ -5,6 +5,7 @@ file checksum is verified and SQLite asked, which Litestream does not do by itse
 memory, and the bytes that the process read.
 """
 
+import os
 import statistics
 from pathlib import Path
 
@@ -30,6 +31,7 @@ def _figures(ground: Ground, root: Path, what: str, target: str, judge: Judge | 
         for program in PROGRAMS:
             ground.say(f"{what} {turn + 1}: {program.name}")
             out = ground.folder / "restored.db"
+            os.sync()  # nobody pays for what another left unwritten
             found[program.name].append(run(program.restore(root, out)))
             out.unlink()
     columns = [[statistics.median(column) for column in zip(*found[program.name], strict=True)] for program in PROGRAMS]
