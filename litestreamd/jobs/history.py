@@ -20,7 +20,7 @@ from litestreamd.jobs.image_sending import ImageSending
 from litestreamd.jobs.merging import Merging
 from litestreamd.jobs.pace import Backoff, Next
 from litestreamd.jobs.ship import Line, Stage
-from litestreamd.jobs.supply import Supply
+from litestreamd.jobs.supply import BUSY_S, Supply
 from litestreamd.jobs.surroundings import Surroundings
 from litestreamd.plan.compaction import Merge, due_merges, next_merge_ms
 from litestreamd.plan.findings import Kind, findings
@@ -29,7 +29,7 @@ from litestreamd.plan.rules import Rules
 from litestreamd.plan.snapshots import next_snapshot_ms, snapshot_due
 
 RETRY_FIRST_S, RETRY_LONGEST_S, REFUSED_RETRY_S = 1.0, 300.0, 60.0
-BUSY_S, AWAITED_S, SHORTEST_REST_S, LONGEST_REST_S = 0.5, 60.0, 0.05, 3600.0
+AWAITED_S, SHORTEST_REST_S, LONGEST_REST_S = 60.0, 0.05, 3600.0
 IMAGE_RETRY_FIRST_S = 10.0
 
 

@@ -19,6 +19,7 @@ from litestreamd.plan.compaction import Merge, closing_merges
 from litestreamd.plan.rules import Rules
 
 BUSY_S = 0.5
+"""How soon to look again whether the line has sent what has to go before an image."""
 
 
 class Supply:
