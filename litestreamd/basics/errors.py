@@ -91,6 +91,12 @@ class StoreMissing(StoreError):
     retry = False
 
 
+class StoreRefuses(StoreError):
+    """It answers, and will go on saying no until somebody changes something: a clock, a region, a setting."""
+
+    retry = False
+
+
 class ObjectMissing(StoreError):
     """An object that a listing named is gone."""
 

@@ -22,7 +22,7 @@ def run(arguments: Arguments) -> ExitCode:
 
 def _replica_text(replicas: tuple[ReplicaSpec, ...]) -> str:
     """Litestream's text, the type, for a single replica; the names, which tell them apart, for several."""
-    return replicas[0].kind if len(replicas) == 1 else ",".join(spec.name for spec in replicas)
+    return replicas[0].store.kind if len(replicas) == 1 else ",".join(spec.name for spec in replicas)
 
 
 COMMAND = Command(

@@ -12,7 +12,7 @@ from litestreamd.cli.options import JSON, Arguments
 from litestreamd.cli.restore_report import say
 from litestreamd.cli.selection import SELECTION, select_replicas
 from litestreamd.cli.table import print_json, print_table
-from litestreamd.jobs.restore_times import dated
+from litestreamd.jobs.object_times import dated
 from litestreamd.plan.points import Loss, Point, next_loss, restore_points
 from litestreamd.replica.build import build_replica
 from litestreamd.replica.port import ReplicaSpec

@@ -1,8 +1,8 @@
-"""Places that must not meet: one database twice, two replicas in one folder, a replica in local state.
+"""Places that must not meet: one database twice, two replicas in one place, a replica in local state.
 
 In: all databases of a configuration with their places. Out: sentences, each with the place of the later of the two.
-Two databases in one replica folder would overwrite the meaning of each other's TXIDs, so that neither
-could be restored. Paths are compared with symbolic links followed.
+Two databases in one replica would overwrite the meaning of each other's TXIDs, so that neither could be restored.
+Paths of this machine are compared with symbolic links followed.
 """
 
 import os
@@ -13,6 +13,9 @@ from pathlib import Path
 from litestreamd.config.databases import PlacedDatabase
 from litestreamd.config.nodes import Mark
 from litestreamd.database.state_paths import state_directory
+from litestreamd.replica.folder.settings import FolderSettings
+from litestreamd.replica.port import StoreSettings
+from litestreamd.replica.s3.settings import S3Settings
 
 Collision = tuple[Mark, str]
 
@@ -29,7 +32,23 @@ class _Owner:
         return f" ({word}line {self.mark.line})" if self.mark.line else ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Root:
+    """A place: `where` is "" for the folders of this machine, else what holds the paths that can meet."""
+
+    where: str
+    path: Path
+
+    @property
+    def kind(self) -> str:
+        return "path" if self.where else "folder"
+
+    def __str__(self) -> str:
+        return f"{self.path} in {self.where}" if self.where else str(self.path)
+
+
 _Owners = dict[Path, _Owner]
+_Roots = dict[_Root, _Owner]
 
 
 def find_collisions(databases: Sequence[PlacedDatabase], source: Path | None) -> Iterator[Collision]:
@@ -49,11 +68,11 @@ def find_collisions(databases: Sequence[PlacedDatabase], source: Path | None) ->
             yield owner.mark, f"symbolic links lead in a circle at {owner.database}"
         else:
             states[_real(state)] = owner
-    roots: _Owners = {}
+    roots: _Roots = {}
     for database in databases:
         for replica in database.replicas:
             owner = _Owner(database.settings.path, replica.mark)
-            root = _real(Path(replica.spec.path))
+            root = _root(replica.spec.store)
             sentence = _misplaced(root, paths, states) or _shared(root, owner, roots.get(root))
             if sentence:
                 yield owner.mark, sentence
@@ -61,9 +80,20 @@ def find_collisions(databases: Sequence[PlacedDatabase], source: Path | None) ->
     yield from _nested(roots)
 
 
-def _misplaced(root: Path, paths: _Owners, states: _Owners) -> str | None:
+def _root(store: StoreSettings) -> _Root:
+    if isinstance(store, FolderSettings):
+        return _Root("", _real(store.path))
+    if isinstance(store, S3Settings):
+        # "" and "." and slashes around name one place in a bucket, or two so close that nobody should want them.
+        return _Root(f"s3://{store.bucket} at {store.service}", Path("/", store.path.strip("/")))
+    return _Root(store.url, Path("/"))
+
+
+def _misplaced(root: _Root, paths: _Owners, states: _Owners) -> str | None:
     """A replica in a database file or in local state."""
-    for place in (root, *root.parents):
+    if root.where:
+        return None
+    for place in (root.path, *root.path.parents):
         if place in paths:
             return f"the replica folder {root} is, or lies in, the database file {place}"
         if place in states:
@@ -71,25 +101,27 @@ def _misplaced(root: Path, paths: _Owners, states: _Owners) -> str | None:
     return None
 
 
-def _shared(root: Path, owner: _Owner, other: _Owner | None) -> str | None:
-    """Two replicas in one folder."""
+def _shared(root: _Root, owner: _Owner, other: _Owner | None) -> str | None:
+    """Two replicas at one place."""
     if other is None:
         return None
     if other.database == owner.database:
-        return f"another replica of this database has the folder {root} too{other.line()}"
+        return f"another replica of this database has the {root.kind} {root} too{other.line()}"
     return (
-        f"the folder {root} is already the replica of {other.database}{other.line()}:"
-        " two databases in one folder would ruin each other's history"
+        f"the {root.kind} {root} is already the replica of {other.database}{other.line()}:"
+        " two databases in one place would ruin each other's history"
     )
 
 
-def _nested(roots: _Owners) -> Iterator[Collision]:
-    """A replica's folder inside another's."""
+def _nested(roots: _Roots) -> Iterator[Collision]:
+    """A replica's place inside another's."""
     for root, owner in roots.items():
-        outer = next((parent for parent in root.parents if parent in roots), None)
+        around = (_Root(root.where, parent) for parent in root.path.parents)
+        outer = next((each for each in around if each in roots), None)
         if outer is not None:
             earlier, later = sorted((owner, roots[outer]), key=lambda one: one.mark)
-            yield later.mark, f"the replica folder {root} lies inside the replica folder {outer}{earlier.line('see ')}"
+            where = earlier.line("see ")
+            yield later.mark, f"the replica {root.kind} {root} lies inside the replica {root.kind} {outer}{where}"
 
 
 def _real(path: Path) -> Path:

@@ -17,6 +17,7 @@ from litestreamd.config.places import absolute, database_path
 from litestreamd.config.reading import SMALLEST_ROOM, Reading
 from litestreamd.config.replicas import PlacedReplica, ReplicaReader
 from litestreamd.config.rules import PlacedRules, read_rules
+from litestreamd.config.s3 import S3Reader
 from litestreamd.config.section import Section
 from litestreamd.plan.spool_quota import Quota
 
@@ -45,7 +46,9 @@ class DatabaseReader:
         interval_s = top.duration("sync-interval", 1.0, positive=True)
         self._rules = read_rules(top, reading, PlacedRules())
         self._wal_limit, self._spool_quota = _room(top, _DEFAULTS.wal_limit, _DEFAULTS.spool_quota)
-        self._replicas = ReplicaReader(reading, home, interval_s, identities(top, reading, ()))
+        self._replicas = ReplicaReader(
+            reading, home, interval_s, S3Reader(reading, home, top), identities(top, reading, ())
+        )
 
     def read_all(self, top: Section) -> list[PlacedDatabase]:
         """Every entry that can be used."""

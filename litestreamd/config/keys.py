@@ -66,10 +66,10 @@ _HONOURED = (
     Key("restore.mode", _DG, State.HONOURED, "permissions of a restored database, octal"),
     Key("replica", _D, State.HONOURED, "the replica"),
     Key("replicas", _D, State.HONOURED, "several replicas: a list"),
-    Key("type", _R, State.HONOURED, "file; the scheme of url says it too"),
+    Key("type", _R, State.HONOURED, "file or s3; the scheme of url says it too; default file"),
     Key("name", _R, State.HONOURED, "default is the type; needed when two replicas of a database share one"),
-    Key("path", _R, State.HONOURED, "the folder of a file replica"),
-    Key("url", _R, State.HONOURED, "file:///FOLDER, instead of type and path"),
+    Key("path", _R, State.HONOURED, "the folder of a file replica; where in the bucket of an s3 replica"),
+    Key("url", _R, State.HONOURED, "file:///FOLDER or s3://BUCKET/PATH, instead of type, bucket and path"),
     Key("sync-interval", _RG, State.HONOURED, "at most one file per this time while the database is busy; default 1s"),
     Key("levels", _RDG, State.HONOURED, "a list of {interval: 30s}, level 1 upward; default 30s, 5m, 1h"),
     Key(
@@ -94,6 +94,32 @@ _HONOURED = (
         "room for what replicas lack: a size, or a share of what the disk has free without it; default 25%",
     ),
     Key("age.identities", _RG, State.HONOURED, "keys of age, a list: what Litestream 0.3 encrypted can be restored"),
+)
+
+_S3 = tuple(
+    Key(name, _RG, State.HONOURED, note)
+    for name, note in (
+        ("bucket", "of s3: the bucket, or the ARN of an access point"),
+        ("endpoint", "of s3: the store; left out, it is AWS"),
+        ("region", "of s3: left out, the endpoint or the environment tells"),
+        ("access-key-id", "of s3: left out, credentials or the environment tell"),
+        ("secret-access-key", "of s3: the other half of the key"),
+        ("session-token", "of s3: for a key that is lent for a time"),
+        ("profile", "of s3: a profile of ~/.aws, instead of a key"),
+        ("force-path-style", "of s3: the bucket in the path, or not; left out, the endpoint tells"),
+        ("sign-payload", "of s3: sign bodies too; default true"),
+        ("require-content-md5", "of s3: send Content-MD5; left out, the endpoint tells"),
+        ("sign-accept-encoding", "of s3: has nothing to switch, Accept-Encoding is never signed"),
+        ("skip-verify", "of s3: trust any certificate; default false"),
+        ("ca-bundle", "of s3: a file with certificates to trust"),
+        ("storage-class", "of s3: for new objects"),
+        ("part-size", "of s3: bytes of a part of a large upload, from 5MiB; default 8MiB"),
+        ("concurrency", "of s3: parts in flight at once; left out, the endpoint tells"),
+        ("sse-customer-algorithm", "of s3: AES256, the only one of SSE-C"),
+        ("sse-customer-key", "of s3: the key of SSE-C, base64 of 32 bytes"),
+        ("sse-customer-key-path", "of s3: a file with that key"),
+        ("sse-kms-key-id", "of s3: the key of SSE-KMS"),
+    )
 )
 
 _NO_EFFECT = (
@@ -146,11 +172,6 @@ _REFUSED = (
 )
 
 _STORE_KEYS = {
-    "s3 and oss": "access-key-id secret-access-key region part-size concurrency",
-    "s3, gs, abs, nats and oss": "bucket",
-    "s3, abs and oss": "endpoint",
-    "s3": "force-path-style sign-payload require-content-md5 sign-accept-encoding skip-verify storage-class"
-    " sse-customer-algorithm sse-customer-key sse-customer-key-path sse-kms-key-id",
     "abs": "account-name account-key sas-token",
     "sftp": "host user key-path host-key concurrent-writes",
     "sftp and nats": "password",
@@ -159,7 +180,7 @@ _STORE_KEYS = {
     " max-reconnects reconnect-wait timeout",
 }
 
-STORE_TYPES = ("s3", "gs", "abs", "sftp", "webdav", "nats", "oss")
+STORE_TYPES = ("gs", "abs", "sftp", "webdav", "nats", "oss")
 """Types of Litestream's replicas that this version does not have."""
 
 STORE_KEYS = tuple(
@@ -168,7 +189,7 @@ STORE_KEYS = tuple(
     for name in names.split()
 )
 
-KEYS = (*_HONOURED, *_NO_EFFECT, *_NOT_YET, *_REFUSED, *STORE_KEYS)
+KEYS = (*_HONOURED, *_S3, *_NO_EFFECT, *_NOT_YET, *_REFUSED, *STORE_KEYS)
 
 BY_PLACE = {place: {key.name: key for key in KEYS if place in key.places} for place in Place}
 

@@ -3,7 +3,9 @@
 In: a path, or a database path with replica URLs, and the environment. Out: a Config.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from litestreamd.basics.errors import ConfigError, RightsError, UsageError
@@ -13,9 +15,11 @@ from litestreamd.config.databases import PlacedDatabase
 from litestreamd.config.events import MAX_BYTES
 from litestreamd.config.model import Config, DatabaseSettings, LoggingSettings
 from litestreamd.config.nodes import Mark
-from litestreamd.config.places import absolute, database_path, file_root
+from litestreamd.config.places import absolute, database_path, file_root, url_scheme
 from litestreamd.config.replicas import PlacedReplica
-from litestreamd.replica.port import ReplicaSpec
+from litestreamd.config.s3_url import s3_from_url
+from litestreamd.replica.folder.settings import FolderSettings
+from litestreamd.replica.port import ReplicaSpec, StoreSettings
 
 _COMMAND_LINE = Mark(0, 0)
 
@@ -44,8 +48,7 @@ def load_config(path: Path, environment: Mapping[str, str], expand_env: bool = T
 def config_from_urls(database: str, urls: Sequence[str], environment: Mapping[str, str]) -> Config:
     """The configuration that `replicate DB URL...` stands for, with defaults for all else. Raises UsageError."""
     path = database_path(database, environment)
-    names = ("file", *(f"file-{number}" for number in range(2, len(urls) + 1)))
-    replicas = tuple(replica_from_url(url, environment, name) for url, name in zip(urls, names, strict=False))
+    replicas = _named([replica_from_url(url, environment) for url in urls])
     settings = DatabaseSettings(path=path, replicas=replicas)
     placed = PlacedDatabase(settings, _COMMAND_LINE, tuple(PlacedReplica(spec, _COMMAND_LINE) for spec in replicas))
     for _, sentence in find_collisions([placed], None):
@@ -53,9 +56,25 @@ def config_from_urls(database: str, urls: Sequence[str], environment: Mapping[st
     return Config(databases=(settings,), logging=LoggingSettings(level=logging_level(environment)))
 
 
-def replica_from_url(url: str, environment: Mapping[str, str], name: str = "file") -> ReplicaSpec:
-    """The replica that a URL, or the path of a folder, names. Raises UsageError."""
+def replica_from_url(url: str, environment: Mapping[str, str]) -> ReplicaSpec:
+    """The replica that a URL, or the path of a folder, names; it is called by its type. Raises UsageError."""
+    store: StoreSettings
     try:
-        return ReplicaSpec(kind="file", name=name, path=str(file_root(url, environment)))
+        if url_scheme(url) == "s3":
+            store = s3_from_url(url, on_command_line=True)
+        else:
+            store = FolderSettings(file_root(url, environment))
     except UsageError as error:
         raise UsageError(f"the replica URL cannot be used: {error}") from None
+    return ReplicaSpec(store.kind, store)
+
+
+def _named(replicas: Sequence[ReplicaSpec]) -> tuple[ReplicaSpec, ...]:
+    """The second of a type gets a number."""
+    seen: Counter[str] = Counter()
+    named = []
+    for spec in replicas:
+        seen[spec.name] += 1
+        number = seen[spec.name]
+        named.append(spec if number == 1 else replace(spec, name=f"{spec.name}-{number}"))
+    return tuple(named)

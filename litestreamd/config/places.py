@@ -12,6 +12,9 @@ from urllib.parse import unquote
 from litestreamd.basics.errors import UsageError
 from litestreamd.config.keys import STORE_TYPES
 
+KINDS = ("file", "s3")
+"""Types of replicas that this version keeps."""
+
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _SQLITE = re.compile(r"sqlite3?://", re.IGNORECASE)
 
@@ -57,7 +60,9 @@ def file_root(text: str, environment: Mapping[str, str]) -> Path:
     scheme = url_scheme(text)
     if scheme is None:
         return absolute(text, environment)
-    check_type(scheme)
+    if scheme != "file":
+        check_type(scheme)
+        raise UsageError("the path of a folder, or file:///folder, is wanted here")
     rest = text.partition("://")[2]
     if not rest.startswith("/"):
         raise UsageError("a file URL has three slashes and an absolute path: file:///folder")
@@ -71,11 +76,11 @@ def file_root(text: str, environment: Mapping[str, str]) -> Path:
 
 def check_type(name: str) -> None:
     """Accept the type, or URL scheme, of a replica that this version can keep; else raise UsageError."""
-    if name == "file":
+    if name in KINDS:
         return
     if name == "gcs":
         raise UsageError("the type gcs of Litestream 0.3 is now gs, and replicas of type gs are not in this version")
     known = "webdav" if name == "webdavs" else name
     if known in STORE_TYPES:
-        raise UsageError(f"replicas of type {known} are not in this version: only type file is")
-    raise UsageError("this is no type of replica: only file is, as type: file or file:///folder")
+        raise UsageError(f"replicas of type {known} are not in this version: only file and s3 are")
+    raise UsageError("this is no type of replica: file and s3 are, as type: s3 or s3://bucket/path")

@@ -13,11 +13,14 @@ from litestreamd.config import nodes
 from litestreamd.config.identities import identities
 from litestreamd.config.keys import Place
 from litestreamd.config.nodes import Mark, Node, Scalar, kind_of
-from litestreamd.config.places import absolute, check_type, file_root, url_scheme
+from litestreamd.config.places import KINDS, absolute, check_type, file_root, url_scheme
 from litestreamd.config.reading import Reading
 from litestreamd.config.rules import PlacedRules, read_rules, settle_rules
+from litestreamd.config.s3 import KEYS as S3_KEYS
+from litestreamd.config.s3 import S3Reader
 from litestreamd.config.section import Section
-from litestreamd.replica.port import ReplicaSpec
+from litestreamd.replica.folder.settings import FolderSettings
+from litestreamd.replica.port import ReplicaSpec, StoreSettings
 
 _NAME_LENGTH = 64
 _NAME_MARKS = frozenset("-_.")
@@ -25,7 +28,7 @@ _NAME_MARKS = frozenset("-_.")
 
 @dataclass(frozen=True, slots=True)
 class PlacedReplica:
-    """A replica and where its folder is named in the file."""
+    """A replica and where its place is named in the file."""
 
     spec: ReplicaSpec
     mark: Mark
@@ -38,6 +41,7 @@ class ReplicaReader:
     reading: Reading
     home: Mapping[str, str]
     default_sync_interval_s: float
+    s3: S3Reader
     default_identities: tuple[str, ...] = field(default=(), repr=False)
 
     def read(self, entry: Section, outer: PlacedRules) -> list[PlacedReplica]:
@@ -48,13 +52,16 @@ class ReplicaReader:
             section = self._section(node)
             if section is None:
                 continue
-            name = self._name(section, taken)
-            root = self._root(section)
+            kind = self._kind(section)
+            if kind is None:
+                continue
+            name = self._name(section, kind, taken)
+            store = self._store(section, kind)
             interval_s = section.duration("sync-interval", self.default_sync_interval_s, positive=True)
             keys = identities(section, self.reading, self.default_identities)
             rules = settle_rules(read_rules(section, self.reading, outer), self.reading)
-            if root is not None and name is not None:
-                spec = ReplicaSpec("file", name, str(root), interval_s, rules, keys)
+            if store is not None and name is not None:
+                spec = ReplicaSpec(name, store, interval_s, rules, keys)
                 found.append(PlacedReplica(spec, section.place_of("url" if section.node("url") else "path")))
         return found
 
@@ -76,15 +83,14 @@ class ReplicaReader:
             faults.add(entry.mark, "this database has no replica: add replica, or a list called replicas")
 
     def _section(self, node: Node) -> Section | None:
-        """The replica's mapping with its type checked; None when it is not a replica we can keep."""
+        """The replica's mapping; None when it is none."""
         if not isinstance(node, nodes.Mapping):
             self.reading.faults.add(node.mark, f"a replica takes keys such as path or url, not {kind_of(node)}")
             return None
-        section = Section(node, Place.REPLICA, self.reading, foreign=_is_foreign(node))
-        return section if self._has_file_type(section) else None
+        return Section(node, Place.REPLICA, self.reading, foreign=_is_foreign(node))
 
-    def _has_file_type(self, section: Section) -> bool:
-        """Refuse types that this version cannot keep. The scheme of the URL and `type` must agree."""
+    def _kind(self, section: Section) -> str | None:
+        """The type; None, with a fault, for one that this version cannot keep. URL and `type` must agree."""
         scheme = url_scheme(section.text("url", secret=True) or "")
         declared = (section.text("type") or scheme or "file").strip().lower()
         try:
@@ -93,12 +99,12 @@ class ReplicaReader:
                 raise UsageError(f"type and url contradict each other: the URL is of type {scheme}")
         except UsageError as error:
             section.fault("url" if scheme else "type", str(error))
-            return False
-        return True
+            return None
+        return declared
 
-    def _name(self, section: Section, taken: dict[str, Mark]) -> str | None:
+    def _name(self, section: Section, kind: str, taken: dict[str, Mark]) -> str | None:
         """The replica's name, unique within the database. It is part of file names in the local state."""
-        name = section.text("name") if section.node("name") else "file"
+        name = section.text("name") if section.node("name") else kind
         if name is None:
             return None
         bare = name.isascii() and "".join(c for c in name if c not in _NAME_MARKS).isalnum()
@@ -113,6 +119,15 @@ class ReplicaReader:
             return None
         taken[name] = section.place_of("name")
         return name
+
+    def _store(self, section: Section, kind: str) -> StoreSettings | None:
+        if kind == "s3":
+            return self.s3.read(section)
+        for key in S3_KEYS:
+            if section.node(key) is not None:
+                section.fault(key, f"{key} belongs to replicas of type s3, and this one is a folder")
+        root = self._root(section)
+        return None if root is None else FolderSettings(root)
 
     def _root(self, section: Section) -> Path | None:
         """The folder of a file replica, from `url` or `path`."""
@@ -134,8 +149,8 @@ class ReplicaReader:
 
 
 def _is_foreign(node: nodes.Mapping) -> bool:
-    """True when the replica is plainly of another type than file; only spares faults that say the same again."""
+    """True when the replica is plainly of a type that we do not keep; only spares faults that say the same again."""
     kind, url = node.get("type"), node.get("url")
     scheme = url_scheme(url.text) if isinstance(url, Scalar) else None
     declared = kind.text if isinstance(kind, Scalar) and not kind.is_null else "file"
-    return (scheme or declared.strip().lower()) != "file"
+    return (scheme or declared.strip().lower()) not in KINDS

@@ -7,6 +7,7 @@ is debug, what happens once in a while info, what an operator must know warning 
 import json
 import logging
 import sys
+import time
 from dataclasses import asdict
 
 from litestreamd.basics.clock import format_time
@@ -15,6 +16,7 @@ from litestreamd.basics.txid import format_txid
 from litestreamd.jobs import events
 
 LOGGER = logging.getLogger("litestreamd")
+REMIND_S = 600.0
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 
 
@@ -27,10 +29,31 @@ def set_up(level: str, kind: str) -> None:
     LOGGER.propagate = False
 
 
-def log_event(event: events.Event) -> None:
-    """The observer that logs."""
-    level, text = _line(event)
-    LOGGER.log(level, "%s: %s", event.database, text, extra={"event": event})
+class EventLog:
+    """The observer that logs. Trouble that stays the same is said once, and then every REMIND_S; in between it is
+    debug: an outage is not a thousand lines."""
+
+    def __init__(self) -> None:
+        self._told: dict[tuple[str, str | None], tuple[str, float]] = {}
+
+    def __call__(self, event: events.Event) -> None:
+        """One line."""
+        level, text = _line(event)
+        if self._is_old_news(event):
+            level = logging.DEBUG
+        LOGGER.log(level, "%s: %s", event.database, text, extra={"event": event})
+
+    def _is_old_news(self, event: events.Event) -> bool:
+        if isinstance(event, events.Recovered):
+            self._told.pop((event.database, event.replica), None)
+        if not isinstance(event, events.Problem):
+            return False
+        where, now = (event.database, event.replica), time.monotonic()
+        text, told_at = self._told.get(where, ("", 0.0))
+        if text == event.error and now - told_at < REMIND_S:
+            return True
+        self._told[where] = event.error, now
+        return False
 
 
 def _line(event: events.Event) -> tuple[int, str]:  # noqa: PLR0911, PLR0912  one arm an event

@@ -49,13 +49,21 @@ class Scheduler:
         for thread in self._threads:
             thread.start()
 
-    def stop(self) -> None:
-        """Let running tasks end and start none; returns when all threads have ended."""
+    def end(self) -> None:
+        """Start no task any more; those that run may end."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
+
+    def join(self) -> None:
+        """After `end`: returns when all threads have ended."""
         for thread in self._threads:
             thread.join()
+
+    def stop(self) -> None:
+        """Both."""
+        self.end()
+        self.join()
 
     def add(self, task: Task) -> None:
         """Run a task from now on, first at once."""

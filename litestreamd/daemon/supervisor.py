@@ -14,18 +14,21 @@ from pathlib import Path
 
 from litestreamd.basics.errors import ExitCode, LitestreamdError
 from litestreamd.config.model import Config, DatabaseSettings
-from litestreamd.daemon.log import LOGGER, log_event
-from litestreamd.daemon.scheduler import Scheduler, Task
+from litestreamd.daemon.log import LOGGER, EventLog
+from litestreamd.daemon.scheduler import Task
+from litestreamd.daemon.staff import Staff
 from litestreamd.daemon.watch import Watcher
 from litestreamd.database.state_paths import state_directory
 from litestreamd.jobs.events import Event, Problem
+from litestreamd.jobs.history import History
 from litestreamd.jobs.replicate import Replication
 from litestreamd.jobs.settings import Settings
+from litestreamd.jobs.ship import Line
 from litestreamd.plan.checkpoint import Limits
 from litestreamd.replica.build import build_replica
 from litestreamd.replica.writers import Writer
 
-WORKERS, LONG_WORKERS = 8, 8
+FINISHING_AT_ONCE = 8
 FINAL_LOOK_S = 0.5
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -49,9 +52,9 @@ class Supervisor:
         self._config = config
         self._failure: BaseException | None = None
         self._watcher = Watcher(self._signal, self._watch_limited)
-        self._scheduler = Scheduler(_workers(len(config.databases)), self._arm, self._crashed)
-        # Merges and full images take long: they must not keep a commit waiting.
-        self._long = Scheduler(_long_workers(config), lambda _: None, self._crashed)
+        self._log = EventLog()
+        services = [spec.store.service for settings in config.databases for spec in settings.replicas]
+        self._staff = Staff(len(config.databases), services, self._arm, self._crashed)
         node_id = int.from_bytes(os.urandom(8), "big")
         self._replications = [self._replication(settings, node_id, take_over) for settings in config.databases]
 
@@ -63,14 +66,13 @@ class Supervisor:
         # signal that comes just before the thread blocks in a lock would wait there for the next one.
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         self._watcher.start()
-        self._scheduler.start()
-        self._long.start()
-        for replication in self._replications:
-            self._scheduler.add(replication)
-            for line in replication.lines:
-                self._scheduler.add(line)
-            for history in replication.histories:
-                self._long.add(history)
+        self._staff.start()
+        for settings, replication in zip(self._config.databases, self._replications, strict=True):
+            self._staff.add_capture(replication)
+            tasks = zip(settings.replicas, replication.lines, replication.histories, strict=True)
+            for spec, line, history in tasks:
+                self._staff.add_line(line, spec.store.service)
+                self._staff.add_history(history, spec.store.service)
         signal.sigwait(STOP_SIGNALS)
         deadline = time.monotonic() + self._config.shutdown_sync_timeout_s
         for replication in self._replications:
@@ -80,8 +82,7 @@ class Supervisor:
                 history.hurry(deadline)
         if self._failure is None:
             LOGGER.info("stopping: final sync of %d databases", len(self._replications))
-        self._scheduler.stop()
-        self._long.stop()
+        self._staff.stop()
         self._watcher.stop()
         if self._failure is not None:
             raise self._failure
@@ -89,7 +90,7 @@ class Supervisor:
 
     def _finish(self, deadline: float) -> ExitCode:
         """The final sync, all databases at once, under one deadline."""
-        with ThreadPoolExecutor(_workers(len(self._replications))) as pool:
+        with ThreadPoolExecutor(min(FINISHING_AT_ONCE, len(self._replications))) as pool:
             outcomes = list(pool.map(lambda one: _finish_one(one, deadline), self._replications))
         return ExitCode.OK if all(outcomes) else ExitCode.LEFT_BEHIND
 
@@ -117,8 +118,7 @@ class Supervisor:
         )
 
     def _signal(self, task: object) -> None:
-        self._scheduler.signal(task)
-        self._long.signal(task)
+        self._staff.signal(task)
 
     def _arm(self, task: Task) -> None:
         if isinstance(task, Replication):
@@ -135,7 +135,7 @@ class Supervisor:
         _stop_this_process()
 
     def _observe(self, event: Event) -> None:
-        log_event(event)
+        self._log(event)
         refusals = [replication.refused for replication in self._replications]
         if isinstance(event, Problem) and refusals and all(refusals):
             # Nothing is left to do here: another daemon does it all.
@@ -150,8 +150,7 @@ def _finish_one(replication: Replication, deadline: float) -> bool:
     hopeless: set[str] = set()
     try:
         while not replication.finish():
-            pauses = [line.run(woken=True).after for line in replication.lines]
-            pauses += [history.run(woken=True).after for history in replication.histories if history.is_needed]
+            pauses = _run_all(replication)
             refusals = {
                 (line.replica.name, str(line.error))
                 for line in replication.lines
@@ -173,6 +172,20 @@ def _finish_one(replication: Replication, deadline: float) -> bool:
     return replication.captured and not behind
 
 
+def _run_all(replication: Replication) -> list[float | None]:
+    """One try of every replica, all at once: one that hangs must not take the time of the others. Out: their pauses."""
+    with ThreadPoolExecutor(len(replication.lines)) as pool:
+        tried = pool.map(_run_one, replication.lines, replication.histories)
+    return [pause for pauses in tried for pause in pauses]
+
+
+def _run_one(line: Line, history: History) -> list[float | None]:
+    pauses = [line.run(woken=True).after]
+    if history.is_needed:
+        pauses.append(history.run(woken=True).after)
+    return pauses
+
+
 def _stop_this_process() -> None:
     """As if an operator had asked for it."""
     os.kill(os.getpid(), signal.SIGTERM)
@@ -184,15 +197,6 @@ def _writer(node_id: int, instance: str) -> Writer:
     except OSError:
         machine = ""
     return Writer(node_id, machine, socket.gethostname(), instance, time.time_ns() // 1_000_000, 0)
-
-
-def _long_workers(config: Config) -> int:
-    """A store that takes hours for an image holds up one of them."""
-    return min(LONG_WORKERS, sum(len(settings.replicas) for settings in config.databases))
-
-
-def _workers(databases: int) -> int:
-    return min(WORKERS, 2 * databases + 1)
 
 
 def _raise_descriptor_limit() -> None:

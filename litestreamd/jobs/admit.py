@@ -77,13 +77,15 @@ def _gap(line: Line, root: Root, newest: Newest) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Proofs:
-    """What is known beside root and state (see plan.continuation.Evidence); `take_over`: the operator said so."""
+    """What is known beside root and state (see plan.continuation.Evidence); `take_over`: the operator said so;
+    `machine`: where we are."""
 
     restored: RestoredFrom | None = None
     litestream_head_in_wal: bool = False
     same_pages: bool = False
     sibling: bool = False
     take_over: bool = False
+    machine: str = ""
 
 
 def decide(line: Line, state: CapturedState, root: Root, proofs: Proofs, now_ms: int) -> str:
@@ -93,7 +95,7 @@ def decide(line: Line, state: CapturedState, root: Root, proofs: Proofs, now_ms:
             root=line.replica.description,
             head=_head(root),
             state=_own_head(line, state, root),
-            last_epoch=_last_epoch(root, state),
+            last_epoch=_last_epoch(root, state, proofs.machine),
             silent_ms=max(0, now_ms - _last_sign(root)),
             restored=proofs.restored,
             litestream_head_in_wal=proofs.litestream_head_in_wal,
@@ -140,12 +142,14 @@ def _known_checksum(state: CapturedState, txid: int) -> int | None:
     return entry.checksum if entry is not None else None
 
 
-def _last_epoch(root: Root, state: CapturedState) -> LastEpoch | None:
+def _last_epoch(root: Root, state: CapturedState, machine: str) -> LastEpoch | None:
     highest = root.writers.highest
     if highest is None:
         return None
-    ours = highest.writer is not None and highest.writer.node_id in state.node_ids
-    return LastEpoch(highest.number, ours, highest.closed, str(highest))
+    there = highest.writer.machine if highest.writer is not None else ""
+    elsewhere = bool(there and machine and there != machine)
+    ours = highest.writer is not None and highest.writer.node_id in state.node_ids and not elsewhere
+    return LastEpoch(highest.number, ours, highest.closed, str(highest), elsewhere)
 
 
 def _last_sign(root: Root) -> int:

@@ -18,7 +18,6 @@ from itertools import pairwise
 from litestreamd.basics.checksum import FLAG, lock_page, page_checksum
 from litestreamd.basics.errors import DamagedData
 from litestreamd.basics.txid import format_txid
-from litestreamd.jobs.pool import done_ahead, worker_pool
 from litestreamd.ltx.decoder import Pages, read_pages
 from litestreamd.ltx.encoder import Encoder
 from litestreamd.ltx.errors import LtxError, Malformed, Truncated
@@ -26,6 +25,7 @@ from litestreamd.ltx.header import Header
 from litestreamd.ltx.merge import merge, merged_header
 from litestreamd.ltx.names import ObjectName
 from litestreamd.ltx.pages import BATCH_BYTES, batch_pages
+from litestreamd.replica.ahead import done_ahead, worker_pool
 from litestreamd.replica.port import CHUNK
 
 BUDGET = 48 << 20

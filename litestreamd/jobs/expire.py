@@ -46,18 +46,25 @@ class Expiry:
         return True
 
     def _prove(self, stored: Stored) -> None:
-        name = stored.name
+        name, replica, listed = stored.name, self._owned.replica, self._owned.get(stored.name)
         if name in self._good:
             return
-        listed = self._owned.get(name)
         try:
-            if listed is None or read_newest(self._owned.replica, listed).header.proof is None:
-                deque(read_pages(self._owned.replica.open(name)), maxlen=0)
+            if self._owned.made_here(name):
+                self._look_at(stored)
+            elif listed is None or read_newest(replica, listed).header.proof is None:
+                deque(read_pages(replica.open(name)), maxlen=0)
         except DamagedData as error:
             raise UnfitReplacement(
                 f"{self._owned.replica.description}: {name} is damaged: {error}; what it replaces is kept", name
             ) from error
         self._good.add(name)
+
+    def _look_at(self, stored: Stored) -> None:
+        """One of ours proved itself on its way; whether it is still there, and whole, costs one question."""
+        found = self._owned.replica.find(stored.name)
+        if found is None or found.size != stored.size:
+            raise DamagedData(f"it has {found.size if found else 0} bytes instead of {stored.size}")
 
 
 class UnfitReplacement(DamagedData):

@@ -1,12 +1,15 @@
 """Damaged objects of one replica: remembered, gone round, replaced by a new full image, then deleted.
 
 In: an object that does not prove itself. Out: why an image is needed; after it, the object deleted and the restore
-points named that went with it. Promise: nothing is overwritten, and nothing deleted before the image is there.
+points named that went with it. Promise: nothing is overwritten, and nothing deleted before the image is there; nothing
+is called damaged that a second look finds whole.
 """
 
+from litestreamd.basics.errors import ObjectMissing, StoreError
 from litestreamd.basics.txid import format_txid
 from litestreamd.jobs.events import Healed, ObjectDamaged
 from litestreamd.jobs.owned_root import OwnedRoot
+from litestreamd.jobs.restore_source import DamagedObject, ObjectReader
 from litestreamd.jobs.surroundings import Surroundings
 from litestreamd.ltx.names import ObjectName
 from litestreamd.plan.points import restore_points
@@ -20,6 +23,7 @@ class Healing:
         self._owned = owned
         self._around = around
         self._damaged: dict[ObjectName, StoredObject] = {}
+        self._suspected: set[ObjectName] = set()
         self._points_before: set[int] = set()
 
     @property
@@ -30,15 +34,32 @@ class Healing:
         return f"{next(iter(self._damaged))} is damaged"
 
     def found(self, name: ObjectName, error: Exception) -> None:
-        """From now on nothing counts on this object."""
+        """From now on nothing counts on this object. Raises StoreError when it is whole after all."""
         stored = self._owned.get(name)
         if stored is None:
             return
+        self._look_again(stored, error)
         if not self._damaged:
             self._points_before = _points(self._owned)
         self._damaged[name] = stored
         self._owned.forget([name])
         self._around.observe(ObjectDamaged(self._around.database, self._owned.replica.name, str(name), str(error)))
+
+    def _look_again(self, stored: StoredObject, error: Exception) -> None:
+        """Bytes may have changed on their way to us. What is found whole and complained of again stands in
+        contradiction to others: that is damage too."""
+        replica = self._owned.replica
+        if stored.name in self._suspected:
+            self._suspected.discard(stored.name)
+            return
+        try:
+            ObjectReader(replica, stored).prove()
+        except (DamagedObject, ObjectMissing):
+            return
+        self._suspected.add(stored.name)
+        raise StoreError(
+            f"{replica.description}: {stored.name} came with other bytes than it has; it is read again"
+        ) from error
 
     def finish(self) -> None:
         """The image is on the replica: delete what was damaged, and say what is lost. Errors of the port."""

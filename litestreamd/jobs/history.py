@@ -42,6 +42,7 @@ class History:
         self._rules = rules
         self._around = around
         self._owned = line.owned
+        self._owned.names_stay_s = rules.l0_retention_s or math.inf
         self._merging = Merging(line.owned, around)
         self._expiry = Expiry(line.owned, around)
         self._healing = Healing(line.owned, around)

@@ -18,7 +18,11 @@ from litestreamd.database.moving_image import MovingImage
 from litestreamd.ltx.encoder import Encoder
 from litestreamd.ltx.header import Header, Proof
 from litestreamd.ltx.names import SNAPSHOT_LEVEL, ObjectName
+from litestreamd.ltx.pages import SIZED_HEADER, largest_block
 from litestreamd.wal.frames import frame_offset, frame_size
+
+_AROUND, _INDEX_ENTRY = 256, 20
+"""Bytes of a file without its pages, and at most for each page in the index."""
 
 _NOT_THE_PAGES = (
     "The pages of the live database do not give its recorded checksum: the image was not stored. Check the disk and the"
@@ -51,6 +55,12 @@ class PreparedImage:
         if self.since is not None:
             return ObjectName(1, self.since.txid + 1, self.head.txid)
         return ObjectName(SNAPSHOT_LEVEL, 1, self.head.txid)
+
+    @property
+    def most(self) -> int:
+        """No more bytes than this will come."""
+        page_size = self.head.position.page_size
+        return _AROUND + self.head.position.commit * (largest_block(page_size) + SIZED_HEADER.size + _INDEX_ENTRY)
 
     def header(self) -> Header:
         """Litestream's headers of these levels: the WAL fields of a level-9 file name the last frame used."""

@@ -71,7 +71,7 @@ class ImageSending:
 
         passing("image.head-created")
         try:
-            if self._owned.create(name, body, image.head.timestamp_ms) is Created.EXISTS:
+            if self._owned.create(name, body, image.head.timestamp_ms, image.most) is Created.EXISTS:
                 self._owned.accept_same_state(name, image.header())
         except DamagedData as error:
             if image.since is None:

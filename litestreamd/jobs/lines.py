@@ -212,7 +212,7 @@ class Lines:
         return failures
 
     def _proofs(self, take_over: bool) -> Proofs:
-        return Proofs(restored=load_restored_from(self._folder), take_over=take_over)
+        return Proofs(load_restored_from(self._folder), take_over=take_over, machine=self._writer.machine)
 
     def _is_sibling(self, line: Line) -> bool:
         """Whether the root's newest file is, by TXID and checksum, one of another replica that is ours: after a move to

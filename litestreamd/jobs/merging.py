@@ -25,6 +25,9 @@ from litestreamd.replica.port import Created
 _AT_ONCE = threading.BoundedSemaphore(2)
 """Merges in the whole process, for each takes memory and a processor."""
 
+_REENCODED = 16 << 20
+"""A merge is no larger than its sources, but for what pages of the old encoding may grow by."""
+
 
 @dataclass(frozen=True, slots=True)
 class Portion:
@@ -121,7 +124,9 @@ class Merging:
         compaction = Compaction(inputs)
         header = compaction.header
         name = ObjectName(level, header.min_txid, header.max_txid)
-        if self._owned.create(name, lambda: self._in_time(compaction.body()), header.timestamp_ms) is Created.EXISTS:
+        most = sum(each.size for each in inputs) + _REENCODED
+        body = self._in_time
+        if self._owned.create(name, lambda: body(compaction.body()), header.timestamp_ms, most) is Created.EXISTS:
             self._owned.accept_same_state(name, header)
         passing("compact.created")
         stored = self._owned.get(name)

@@ -6,9 +6,11 @@ look every EPOCH_CHECK_S can tell; the manifest changes only after the store has
 Used by two threads: the line's (level 0) and the history's (everything above).
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from litestreamd.basics.checksum import digest
 from litestreamd.basics.crash_points import passing
@@ -16,24 +18,31 @@ from litestreamd.basics.errors import ConflictError, EnvironmentFault, Litestrea
 from litestreamd.ltx.header import Header
 from litestreamd.ltx.names import ObjectName
 from litestreamd.plan.restore import Stored
-from litestreamd.replica.port import Created, Replica, StoredObject
+from litestreamd.replica.port import Created, Fence, Replica, StoredObject
 from litestreamd.replica.root import read_newest
 from litestreamd.replica.writers import Writer, check_still_highest, close_epoch, open_epoch
 
 EPOCH_CHECK_S = 150.0
 """Half of Litestream's level-0 retention: after this long without a look others may have written and deleted, so that
-"create only" alone does not tell; and a root that was emptied or exchanged under us takes every new file."""
+"create only" alone does not tell; and a root that was emptied or exchanged under us takes every new file. Where level 0
+stays for less, the look comes sooner."""
+
+LONG_BODY = 1 << 20
+"""A body of more bytes takes its time: where the store does not refuse a second writer, we look again at its end."""
 
 
 class OwnedRoot:
-    """Held from an admission until `let_go`. `merged_through`: the highest TXID above level 0."""
+    """Held from an admission until `let_go`. `merged_through`: the highest TXID above level 0. `names_stay_s`: how long
+    a name of level 0 is taken at least."""
 
     def __init__(self, replica: Replica) -> None:
         self.replica = replica
         self.epoch: int | None = None
         self.merged_through = 0
+        self.names_stay_s = math.inf
         self._writer: Writer | None = None
         self._objects: dict[ObjectName, StoredObject] = {}
+        self._made: set[ObjectName] = set()
         self._turn = threading.Lock()
         self._looked_at = float("-inf")
 
@@ -67,15 +76,18 @@ class OwnedRoot:
             if self.epoch is None:
                 self.epoch = open_epoch(self.replica, self._writer)
                 passing("join.epoch-opened")
-            elif time.monotonic() - self._looked_at > EPOCH_CHECK_S:
+                self._clear_unfinished()
+            elif time.monotonic() - self._looked_at > min(EPOCH_CHECK_S, self.names_stay_s / 2):
                 check_still_highest(self.replica, self.epoch)
             else:
                 return
             self._looked_at = time.monotonic()
 
-    def create(self, name: ObjectName, body: Callable[[], Iterator[bytes]], timestamp_ms: int) -> Created:
-        """Create an object; what EXISTS already has to be accepted by the caller. Errors of the port and of `body`;
-        ConflictError when another writer has taken over."""
+    def create(
+        self, name: ObjectName, body: Callable[[], Iterator[bytes]], timestamp_ms: int, most: int | None = None
+    ) -> Created:
+        """Create an object of at most so many bytes; what EXISTS already has to be accepted by the caller. Errors of
+        the port and of `body`; ConflictError when another writer has taken over."""
         self.claim()
         size = 0
 
@@ -84,30 +96,36 @@ class OwnedRoot:
             for chunk in body():
                 size += len(chunk)
                 yield chunk
+            if size > LONG_BODY and self.replica.fence is Fence.WEAK:
+                self._check_epoch()
 
         try:
-            created = self.replica.create(name, counted(), timestamp_ms)
+            created = self.replica.create(name, counted(), timestamp_ms, most)
         except LitestreamdError:
             # Whoever took over may be the reason: do not come back without having looked.
             self._looked_at = float("-inf")
             raise
         if created is Created.EXISTS:
-            assert self.epoch is not None
-            check_still_highest(self.replica, self.epoch)
+            self._check_epoch()
         else:
             self._note(StoredObject(name, size, timestamp_ms))
+            self._made.add(name)
         return created
+
+    def made_here(self, name: ObjectName) -> bool:
+        """Whether this process made the object: then it was proven on the way."""
+        return name in self._made
 
     def accept_same_bytes(self, name: ObjectName, ours: Iterable[bytes]) -> None:
         """An object that exists is our own retry when its bytes are the same. Raises ConflictError."""
-        stored = self._listed(name)
+        stored = self.replica.find(name)
         if stored is None or digest(self.replica.open(name)) != digest(ours):
             raise ConflictError(self._second_writer(name))
         self._note(stored)
 
     def accept_same_state(self, name: ObjectName, header: Header) -> None:
         """An object of level 1 to 9 that exists is ours when it leads to the same state. Raises ConflictError."""
-        stored = self._listed(name)
+        stored = self.replica.find(name)
         if stored is not None:
             theirs = read_newest(self.replica, stored).header
             if (theirs.commit, theirs.proof) == (header.commit, header.proof):
@@ -126,6 +144,7 @@ class OwnedRoot:
         with self._turn:
             for name in names:
                 self._objects.pop(name, None)
+                self._made.discard(name)
             self.merged_through = _merged_through(self._objects)
 
     def close(self) -> None:
@@ -141,8 +160,14 @@ class OwnedRoot:
             if stored.name.level:
                 self.merged_through = max(self.merged_through, stored.name.max_txid)
 
-    def _listed(self, name: ObjectName) -> StoredObject | None:
-        return next((stored for stored in self.replica.list(name.level) if stored.name == name), None)
+    def _check_epoch(self) -> None:
+        assert self.epoch is not None
+        check_still_highest(self.replica, self.epoch)
+
+    def _clear_unfinished(self) -> None:
+        """We alone write here now. What cannot be cleared costs money, not data, and many keys lack the right."""
+        with suppress(LitestreamdError):
+            self.replica.clear_unfinished()
 
     def _second_writer(self, name: ObjectName) -> str:
         return (

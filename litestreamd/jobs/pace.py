@@ -3,6 +3,7 @@
 In: times of a monotonic clock in seconds. Out: waiting times.
 """
 
+import random
 from dataclasses import dataclass
 
 
@@ -16,7 +17,8 @@ class Next:
 
 @dataclass(slots=True)
 class Backoff:
-    """Waiting times after failures: doubling from `first` to `longest` seconds, back to the start on success."""
+    """Waiting times after failures: doubling from `first` to `longest` seconds, back to the start on success; each a
+    little shorter by chance, so that all who wait for one store do not come at once."""
 
     first: float
     longest: float
@@ -25,7 +27,7 @@ class Backoff:
     def failed(self) -> float:
         """Seconds to wait now."""
         self.failures += 1
-        return min(self.longest, self.first * 2.0 ** (self.failures - 1))
+        return min(self.longest, self.first * 2.0 ** min(self.failures - 1, 30)) * random.uniform(0.75, 1.0)
 
     def worked(self) -> bool:
         """Forget the failures; True if there were any."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from litestreamd.basics.errors import LitestreamdError, NotAvailable, RightsError, StoreError
 from litestreamd.jobs.events import Observer
+from litestreamd.jobs.object_times import dated
 from litestreamd.jobs.restore_events import FormatChosen, HeaderTimesUsed, ReplicaPassedOver
-from litestreamd.jobs.restore_times import dated
 from litestreamd.plan.formats import choose_format
 from litestreamd.plan.restore import AtTxid, Before, RestorePlan, Target, plan_restore
 from litestreamd.plan.restore_v3 import PlanV3, TargetV3, plan_restore_v3

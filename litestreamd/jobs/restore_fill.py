@@ -22,7 +22,6 @@ from typing import ClassVar
 
 from litestreamd.basics.checksum import FLAG, page_checksum
 from litestreamd.basics.errors import DamagedData
-from litestreamd.jobs.pool import done_ahead, worker_pool
 from litestreamd.jobs.restore_frames import Batch, whole_object
 from litestreamd.jobs.restore_regions import Cut, Cutter, gathered
 from litestreamd.jobs.restore_sink import Nowhere, Sink
@@ -31,6 +30,7 @@ from litestreamd.ltx.header import Header
 from litestreamd.ltx.merge import merged_header
 from litestreamd.plan.restore import RestorePlan
 from litestreamd.plan.shares import PageMap, Share, packed
+from litestreamd.replica.ahead import done_ahead, worker_pool
 from litestreamd.replica.port import Replica
 
 _SMALLEST_PAGE = 14

@@ -19,11 +19,11 @@ from itertools import groupby
 from typing import ClassVar
 
 from litestreamd.basics.errors import DamagedData, NotAvailable
-from litestreamd.jobs.pool import done_ahead, worker_pool
 from litestreamd.jobs.restore_sink import Sink
 from litestreamd.jobs.restore_v3_objects import Fetched, fetch
 from litestreamd.plan.generations import Segment
 from litestreamd.plan.restore_v3 import PlanV3, state_before
+from litestreamd.replica.ahead import done_ahead, worker_pool
 from litestreamd.replica.port import Replica
 from litestreamd.v3.names import format_index
 from litestreamd.wal.replay import Replay

@@ -20,6 +20,7 @@ from litestreamd.database.departed import Departed
 from litestreamd.database.spool import Spool, SpoolEntry
 from litestreamd.jobs.cursor import Cursor, load_cursor, save_cursor
 from litestreamd.jobs.events import Observer, Problem, Pushed, Recovered
+from litestreamd.jobs.object_times import dated_history
 from litestreamd.jobs.owned_root import OwnedRoot
 from litestreamd.jobs.pace import Backoff, Next
 from litestreamd.ltx.names import ObjectName
@@ -28,7 +29,8 @@ from litestreamd.replica.port import Created, Replica
 from litestreamd.replica.root import Root, read_root
 from litestreamd.replica.writers import Writer
 
-RETRY_FIRST_S, RETRY_LONGEST_S, REFUSED_RETRY_S = 1.0, 60.0, 60.0
+RETRY_FIRST_S, RETRY_LONGEST_S, REFUSED_RETRY_S = 1.0, 20.0, 60.0
+"""What passes is tried often, for every second counts when a store is back; what somebody has to mend first, seldom."""
 
 BACKLOG = 64
 """So many files are not worth a request each any more: they go up merged."""
@@ -220,7 +222,7 @@ class Line:
             refused, self._refused = self._refused, None
             raise refused
         if self.stage is Stage.LOOKING:
-            self.root = read_root(self.replica)
+            self.root = dated_history(self.replica, read_root(self.replica))
             self.stage = Stage.ARRIVED
             self._news()
         if self.stage is Stage.ADMITTED:
@@ -255,7 +257,7 @@ class Line:
         name = ObjectName(0, entry.txid, entry.txid)
         passing("push.before-create")
         start = time.monotonic()
-        if self.owned.create(name, lambda: self._spool.ltx(entry), entry.timestamp_ms) is Created.EXISTS:
+        if self.owned.create(name, lambda: self._spool.ltx(entry), entry.timestamp_ms, entry.size) is Created.EXISTS:
             self.owned.accept_same_bytes(name, self._spool.ltx(entry))
         passing("push.created")
         self.cursor = entry.txid

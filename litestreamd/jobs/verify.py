@@ -13,7 +13,6 @@ from functools import partial
 from litestreamd.basics.errors import DamagedData, NotAvailable, ObjectMissing
 from litestreamd.basics.txid import format_txid
 from litestreamd.jobs.events import Observer
-from litestreamd.jobs.pool import done_ahead, worker_pool
 from litestreamd.jobs.restore import TRIES
 from litestreamd.jobs.restore_choice import Candidate, CandidateV3, NoBackup, candidate
 from litestreamd.jobs.restore_fill import Filled, fill
@@ -24,6 +23,7 @@ from litestreamd.plan.findings import Finding, findings
 from litestreamd.plan.points import restore_points
 from litestreamd.plan.restore import Latest, RestorePlan
 from litestreamd.plan.restore_v3 import PlanV3
+from litestreamd.replica.ahead import done_ahead, worker_pool
 from litestreamd.replica.port import Replica, StoredObject
 
 

@@ -39,12 +39,14 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class LastEpoch:
-    """The highest writer epoch of a root. `who` is for messages; `ours` means this state directory opened it."""
+    """The highest writer epoch of a root. `who` is for messages; `ours` means this state directory opened it, on this
+    machine: a copy of the directory elsewhere proves nothing. `elsewhere`: by another machine."""
 
     number: int
     ours: bool
     closed: bool
     who: str
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,11 @@ def _is_in_wal(evidence: Evidence) -> bool:
 
 
 def _is_same(evidence: Evidence) -> bool:
-    return evidence.head is not None and evidence.same_pages and _closed_or_silent(evidence)
+    """Silence proves something on the machine that wrote last. Elsewhere it may be a copy of the database, for tests
+    perhaps, while the original has nothing to write just now."""
+    last = evidence.last_epoch
+    trusted = _closed(evidence) or (_silent(evidence) and not (last is not None and last.elsewhere))
+    return evidence.head is not None and evidence.same_pages and trusted
 
 
 def _is_sibling(evidence: Evidence) -> bool:
@@ -144,8 +150,11 @@ def _is_sibling(evidence: Evidence) -> bool:
 
 def _closed_or_silent(evidence: Evidence) -> bool:
     """Whoever wrote there last has said good-bye, or has not been heard of for long."""
-    closed = evidence.last_epoch is not None and evidence.last_epoch.closed
-    return closed or _silent(evidence)
+    return _closed(evidence) or _silent(evidence)
+
+
+def _closed(evidence: Evidence) -> bool:
+    return evidence.last_epoch is not None and evidence.last_epoch.closed
 
 
 def _ours_or_closed(evidence: Evidence) -> bool:

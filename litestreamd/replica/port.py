@@ -44,15 +44,17 @@ class Fence(Enum):
 
 
 class Times(Enum):
-    """What the creation times of a listing are worth (jobs/restore_times compares them with the objects' headers)."""
+    """What the creation times of a listing are worth (jobs/object_times compares them with the objects' headers)."""
 
     HEADER = "header"
     """The time in the object's header, to the millisecond, unless a copy of the replica lost it ("file": the mtime)."""
     HEADER_SECONDS = "header-seconds"
     """The same, rounded down to the second (SFTP)."""
     STORE = "store"
-    """When the store got the object, by its own clock (WebDAV; object stores without their metadata): nothing that a
-    header could contradict."""
+    """When the store got it, by its own clock (WebDAV): there is nothing else that could count."""
+    STORE_UNASKED = "store-unasked"
+    """When the store got it, for that is what a listing gives; the time that counts lies with the object (S3: in its
+    metadata, as in its header), one request each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +86,33 @@ class StoredV3:
     mode: int | None = None
 
 
+class StoreSettings(Protocol):
+    """What a back end has to know to find its place; each has a frozen type of its own."""
+
+    @property
+    def kind(self) -> str:
+        """The type in the configuration: "file", "s3"."""
+
+    @property
+    def url(self) -> str:
+        """The place as a URL without secrets; two replicas at the same place have the same."""
+
+    @property
+    def service(self) -> str:
+        """Who answers there: replicas of one service hang, and come back, together."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReplicaSpec:
     """One replica as configured: everything needed to build it, nothing opened yet.
 
-    kind: the type ("file"). name: unique within a database. path: for "file" the absolute folder.
-    sync_interval_s: at most one level-0 object per this many seconds while the database is busy. rules: how long and
-    how finely its history is kept. identities: of age, to read what Litestream 0.3 encrypted there; secrets.
+    name: unique within a database. store: where it is. sync_interval_s: at most one level-0 object per this many
+    seconds while the database is busy. rules: how long and how finely its history is kept. identities: of age, to read
+    what Litestream 0.3 encrypted there; secrets.
     """
 
-    kind: str
     name: str
-    path: str
+    store: StoreSettings
     sync_interval_s: float = 1.0
     rules: Rules = field(default_factory=Rules)
     identities: tuple[str, ...] = field(default=(), repr=False)
@@ -131,11 +148,15 @@ class Replica(Protocol):
         parent exists and which holds nothing yet is a successful, empty listing.
         """
 
-    def create(self, name: ObjectName, body: Iterable[bytes], timestamp_ms: int) -> Created:
+    def find(self, name: ObjectName) -> StoredObject | None:
+        """One object as a listing would show it, without a listing; None when there is none. Errors as `list`."""
+
+    def create(self, name: ObjectName, body: Iterable[bytes], timestamp_ms: int, most: int | None = None) -> Created:
         """Store `body` under `name` with this creation time, unless the name is taken.
 
         Durable and complete when it returns, whether CREATED by us or EXISTS already. Errors of the
-        `body` iterable pass through and leave nothing behind.
+        `body` iterable pass through and leave nothing behind. `most`: no more bytes than this will come, if known;
+        some stores have to divide a large body, and into how many parts must be settled with the first.
         """
 
     def open(self, name: ObjectName, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
@@ -153,11 +174,18 @@ class Replica(Protocol):
     def list_notes(self, prefix: str = "") -> Sequence[str]:
         """Names of the notes that begin with `prefix`, ascending. Complete, as `list`."""
 
+    def has_note(self, name: str) -> bool:
+        """Whether there is a note of this name; cheaper than a listing. Errors as `list`."""
+
     def read_note(self, name: str) -> bytes:
         """The bytes of a note. ObjectMissing when there is none."""
 
     def create_note(self, name: str, data: bytes) -> Created:
         """Store a small note that Litestream does not see; same promises as `create`."""
+
+    def clear_unfinished(self) -> None:
+        """Remove what creates that were broken off have left where no listing shows it. To be asked by the one who
+        alone may write here, before its first create."""
 
     def has_v3(self) -> bool:
         """Does the place hold objects of Litestream 0.3 (anything in a generation)? Errors as `list`."""

@@ -15,6 +15,7 @@ def test_a_note_is_created_once_and_read_back(place: Place) -> None:
     assert place.replica().create_note("writers/a.json", b"first") is Created.CREATED
     assert place.replica().create_note("writers/a.json", b"second") is Created.EXISTS
     assert place.replica().read_note("writers/a.json") == b"first"
+    assert place.replica().has_note("writers/a.json") is True
 
 
 def test_notes_are_listed_by_prefix(place: Place) -> None:
@@ -35,6 +36,7 @@ def test_notes_and_objects_do_not_see_each_other(place: Place) -> None:
 
 
 def test_a_missing_note(place: Place) -> None:
+    assert place.replica().has_note("writers/none.json") is False
     with pytest.raises(ObjectMissing):
         place.replica().read_note("writers/none.json")
 
@@ -77,6 +79,15 @@ def test_a_writer_whose_record_is_gone_finds_out(place: Place) -> None:
     open_epoch(place.replica(), WRITER)
     with pytest.raises(ConflictError, match="emptied or exchanged"):
         check_still_highest(place.replica(), 2)
+
+
+def test_nobody_comes_back_under_a_taken_number(place: Place) -> None:
+    for _ in range(3):
+        open_epoch(place.replica(), WRITER)
+    check_still_highest(place.replica(), 3)
+    for number in (1, 2):
+        with pytest.raises(ConflictError, match="taken over"):
+            check_still_highest(place.replica(), number)
 
 
 def test_a_record_from_the_future_still_counts(place: Place) -> None:

@@ -49,7 +49,8 @@ def test_they_are_listed_in_order_with_sizes_and_times(place: Place) -> None:
     found = list(place.replica().list_v3())
     assert [stored.name for stored in found] == WANTED
     assert [stored.size for stored in found] == [6, 5, 4, 3, 2, 1, 0]
-    assert [stored.created_ns - TIME_NS for stored in found] == [6, 5, 4, 3, 2, 1, 0]
+    if place.shows_times:
+        assert [stored.created_ns - TIME_NS for stored in found] == [6, 5, 4, 3, 2, 1, 0]
 
 
 def test_only_foreign_names_are_no_objects_and_still_something(place: Place) -> None:

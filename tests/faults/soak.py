@@ -25,7 +25,7 @@ from litestreamd.plan.restore import Before, plan_restore
 from litestreamd.plan.retention import promised
 from litestreamd.plan.rules import Keep, Rules
 from litestreamd.plan.spool_quota import Quota
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from litestreamd.replica.port import StoredObject
 from tests.support.driving import DEFAULT, Drive, Time, image_of
 from tests.support.live import App, create, insert
@@ -52,7 +52,19 @@ class Counting(FolderReplica):
         self.away = False
 
     def __getattribute__(self, name: str) -> object:
-        if name in ("list", "create", "open", "read_at", "delete", "list_notes", "read_note", "create_note", "has_v3"):
+        if name in (
+            "list",
+            "create",
+            "open",
+            "read_at",
+            "delete",
+            "list_notes",
+            "read_note",
+            "create_note",
+            "has_v3",
+            "find",
+            "has_note",
+        ):
             self.requests += 1
             if self.away:
                 raise StoreError(f"{self.name} does not answer")

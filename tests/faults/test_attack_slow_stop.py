@@ -8,7 +8,7 @@ import pytest
 
 from litestreamd.basics.errors import ExitCode
 from litestreamd.ltx.names import SNAPSHOT_LEVEL, ObjectName
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from litestreamd.replica.port import Created
 from tests.support.driving import Drive, names
 from tests.support.live import App, create
@@ -23,7 +23,7 @@ class Slow(FolderReplica):
 
     pieces = 0
 
-    def create(self, name: ObjectName, body: Iterable[bytes], timestamp_ms: int) -> Created:
+    def create(self, name: ObjectName, body: Iterable[bytes], timestamp_ms: int, most: int | None = None) -> Created:
         def slowly() -> Iterable[bytes]:
             for chunk in body:
                 if name.level == SNAPSHOT_LEVEL:
@@ -31,7 +31,7 @@ class Slow(FolderReplica):
                     time.sleep(SLOW_S)
                 yield chunk
 
-        return super().create(name, slowly(), timestamp_ms)
+        return super().create(name, slowly(), timestamp_ms, most)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from litestreamd.basics.errors import UsageError
 from litestreamd.config.places import database_path
 from litestreamd.ltx.names import ObjectName
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from litestreamd.replica.port import Created
 from tests.support.driving import Drive
 from tests.support.live import create

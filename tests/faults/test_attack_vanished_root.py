@@ -7,7 +7,7 @@ import pytest
 
 from litestreamd.basics.errors import StoreMissing
 from litestreamd.ltx.names import ObjectName
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from litestreamd.replica.port import Created
 from tests.support.driving import Drive, names
 from tests.support.live import App, create, insert

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from litestreamd.ltx.names import ObjectName
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from tests.support.histories import History, sqlite_history
 from tests.support.programs import TREE, environment
 from tests.support.restoring import restored
@@ -79,7 +79,7 @@ import sys
 from pathlib import Path
 from litestreamd.basics.errors import StoreError
 from litestreamd.ltx.names import ObjectName
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 replica, before = FolderReplica(Path(sys.argv[1]) / "replica", "file"), Path(sys.argv[1]).stat()
 replica.create(ObjectName(0, 1, 1), [b"fits"], 1)
 try:

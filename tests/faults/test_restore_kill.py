@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from tests.support.histories import History, sqlite_history
 from tests.support.images import damage as complaint
 from tests.support.programs import TREE, environment

@@ -12,7 +12,7 @@ from litestreamd.ltx.encoder import Encoder
 from litestreamd.ltx.header import Header, Proof
 from litestreamd.ltx.names import ObjectName
 from litestreamd.ltx.pages import compress_page
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from tests.support.programs import TREE, environment
 
 PAGE, COUNT = 4096, 65536
@@ -23,7 +23,7 @@ RESTORE = """
 import re, sys
 from pathlib import Path
 from litestreamd.jobs.restore import Integrity
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from tests.support.restoring import restored
 replica = FolderReplica(Path(sys.argv[1]), "file")
 done = restored(replica, Path(sys.argv[2]), parallelism=8, integrity=Integrity.NONE)

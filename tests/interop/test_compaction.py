@@ -6,7 +6,7 @@ import pytest
 
 from litestreamd.jobs.compact import Compaction, Input
 from litestreamd.ltx.names import ObjectName
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from litestreamd.replica.port import Created
 from tests.support import folder_listing
 from tests.support.programs import LITESTREAM, OURS

@@ -9,7 +9,7 @@ from litestreamd.jobs.catch_up import prepare_catch_up
 from litestreamd.jobs.compact import Compaction, Input
 from litestreamd.jobs.image import PreparedImage
 from litestreamd.ltx.names import ObjectName
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from litestreamd.replica.port import Created
 from tests.support import folder_listing
 from tests.support.live import App, Engine

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from litestreamd.plan.points import restore_points
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from tests.support import folder_listing
 from tests.support.programs import LITESTREAM, OURS
 from tests.support.replicator import Replicator

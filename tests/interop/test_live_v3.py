@@ -14,7 +14,7 @@ from litestreamd.jobs.events import Event
 from litestreamd.jobs.restore_events import FormatChosen
 from litestreamd.plan.restore import Before, Latest
 from litestreamd.plan.restore_v3 import TargetV3
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from tests.support.programs import EXIT_OK, LITESTREAM, LITESTREAM_3, OURS, demand, environment
 from tests.support.replicator import Replicator
 from tests.support.restoring import restored

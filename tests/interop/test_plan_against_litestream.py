@@ -16,7 +16,7 @@ import pytest
 
 from litestreamd.basics.errors import NotAvailable
 from litestreamd.plan.restore import AtTxid, Before, Latest, Target, plan_restore
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from tests.support.layouts import START_MS, Entry, random_layout
 from tests.support.programs import LITESTREAM, environment
 

@@ -20,7 +20,7 @@ from litestreamd.jobs.restore import Integrity
 from litestreamd.ltx.names import ObjectName
 from litestreamd.plan.points import restore_points
 from litestreamd.plan.restore import AtTxid, Before, plan_restore
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from tests.support.histories import History, damage
 from tests.support.restoring import left_in, restored
 

@@ -11,7 +11,7 @@ from litestreamd.jobs.restore import Integrity
 from litestreamd.plan.points_v3 import points_v3
 from litestreamd.plan.restore import Before, Latest
 from litestreamd.plan.restore_v3 import TargetV3, plan_restore_v3
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from litestreamd.replica.port import StoredV3
 from litestreamd.v3.names import SegmentName, SnapshotName
 from tests.support.restoring import restored

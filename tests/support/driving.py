@@ -19,7 +19,7 @@ from litestreamd.ltx.names import SNAPSHOT_LEVEL
 from litestreamd.plan.checkpoint import Limits
 from litestreamd.plan.restore import AtTxid, Latest, plan_restore
 from litestreamd.plan.rules import Rules
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from litestreamd.replica.port import Replica
 from litestreamd.replica.writers import Writer
 from tests.support import folder_listing, images
@@ -67,10 +67,11 @@ class Drive:
         self.path, self.roots, self.time = path, roots, time or Time()
         self.events: list[Event] = []
         state = settings.pop("state", path.with_name(path.name + "-state"))
+        machine = settings.pop("machine", "machine")
         rules = settings.pop("rules", RULES)
         replicas: list[Replica] = settings.pop("replicas", [FolderReplica(root, root.name) for root in roots])
         each_rules: list[Rules] = rules if isinstance(rules, list) else [rules] * len(replicas)
-        writer = Writer(Drive.node, "machine", "host", "instance", self.time.now_ms(), 0)
+        writer = Writer(Drive.node, machine, "host", "instance", self.time.now_ms(), 0)
         chosen = {"limits": NEVER, **settings}
         self.replication = Replication(
             Settings(database=path, state=state, writer=writer, **chosen),

@@ -13,7 +13,7 @@ from litestreamd.ltx.names import ObjectName
 from litestreamd.plan.points import restore_points
 from litestreamd.plan.rules import Rules
 from litestreamd.plan.spool_quota import Quota
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from litestreamd.replica.port import Created, StoredObject
 from tests.support.driving import Drive, Time, image_of, names
 from tests.support.live import App
@@ -41,15 +41,19 @@ class Far(FolderReplica):
         self._check()
         return super().list(level)
 
-    def create(self, name: ObjectName, body: Iterator[bytes], created_ms: int) -> Created:
+    def create(self, name: ObjectName, body: Iterator[bytes], created_ms: int, most: int | None = None) -> Created:
         self._check()
         if name.level in self.mute:
             raise StoreError(f"{self.name} takes no {name}")
-        return super().create(name, body, created_ms)
+        return super().create(name, body, created_ms, most)
 
     def list_notes(self, prefix: str = "") -> Sequence[str]:
         self._check()
         return super().list_notes(prefix)
+
+    def has_note(self, name: str) -> bool:
+        self._check()
+        return super().has_note(name)
 
     def create_note(self, name: str, data: bytes) -> Created:
         self._check()

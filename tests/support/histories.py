@@ -16,7 +16,7 @@ from litestreamd.basics.checksum import FLAG, lock_page, page_checksum
 from litestreamd.ltx.encoder import Encoder
 from litestreamd.ltx.header import Header, Proof
 from litestreamd.ltx.names import SNAPSHOT_LEVEL, ObjectName
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 
 START_MS = 1_750_000_000_000
 

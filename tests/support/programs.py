@@ -11,6 +11,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.bucket_root import BucketRoot
+
+Root = Path | BucketRoot
+"""Where a replica lies: a folder, or a path in a bucket."""
+
 TREE = Path(__file__).resolve().parents[2]
 
 EXIT_OK = 0
@@ -32,10 +37,10 @@ class Program:
     def replicate(self, config: Path) -> list[str]:
         return [*self.start, "replicate", "-config", str(config)]
 
-    def restore(self, root: Path, out: Path, *, txid: int | None = None, timestamp: str | None = None) -> list[str]:
+    def restore(self, root: Root, out: Path, *, txid: int | None = None, timestamp: str | None = None) -> list[str]:
         chosen = ["-txid", f"{txid:016x}"] if txid is not None else []
         chosen += ["-timestamp", timestamp] if timestamp is not None else []
-        return [*self.start, "restore", "-o", str(out), *chosen, f"file://{root}"]
+        return [*self.start, "restore", "-o", str(out), *chosen, url_of(root)]
 
 
 def _litestream() -> str:
@@ -63,23 +68,33 @@ def demand(program: Program) -> None:
 
 
 def environment(**extra: str) -> dict[str, str]:
-    """The environment of a child: this tree importable, nothing of the caller's configuration."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("LITESTREAM")}
+    """The environment of a child: this tree importable, nothing of the caller's configuration or credentials."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("LITESTREAM", "AWS_"))}
     return {**kept, "PYTHONPATH": str(TREE), **extra}
+
+
+def url_of(root: Root) -> str:
+    """The replica URL that both programs take."""
+    return root.url if isinstance(root, BucketRoot) else f"file://{root}"
+
+
+def access_to(root: Root) -> dict[str, str]:
+    """What a child needs in its environment to use the URL."""
+    return root.environment if isinstance(root, BucketRoot) else {}
 
 
 def restore(
     program: Program,
-    root: Path,
+    root: Root,
     out: Path,
     *,
     txid: int | None = None,
     timestamp: str | None = None,
     deadline_s: float = 120,
 ) -> Path:
-    """Restore a folder replica to `out`; out: that path. AssertionError with the program's own words if it fails."""
-    command = program.restore(root, out, txid=txid, timestamp=timestamp)
-    done = subprocess.run(command, capture_output=True, text=True, timeout=deadline_s, env=environment(), check=False)
+    """Restore a replica to `out`; out: that path. AssertionError with the program's own words if it fails."""
+    command, env = program.restore(root, out, txid=txid, timestamp=timestamp), environment(**access_to(root))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=deadline_s, env=env, check=False)
     assert done.returncode == EXIT_OK, f"{' '.join(command)} -> exit {done.returncode}\n{done.stdout}{done.stderr}"
     assert out.exists(), f"{' '.join(command)} -> exit 0 and no file"
     return out

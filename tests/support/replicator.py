@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.support import folder_listing
-from tests.support.programs import EXIT_OK, LITESTREAM, OURS, Program, environment
+from tests.support.bucket_root import BucketRoot
+from tests.support.programs import EXIT_OK, LITESTREAM, OURS, Program, Root, environment
 from tests.support.waiting import until
 
 KILLED = -signal.SIGKILL
@@ -22,10 +23,10 @@ KILLED = -signal.SIGKILL
 
 @dataclass(frozen=True, slots=True)
 class Protected:
-    """One database, the roots of its folder replicas, and keys of its `dbs:` entry."""
+    """One database, the roots of its replicas, and keys of its `dbs:` entry."""
 
     path: Path
-    roots: tuple[Path, ...]
+    roots: tuple[Root, ...]
     options: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -47,13 +48,22 @@ def configuration(
     entries = []
     for database in databases:
         replicas = [
-            {"name": f"r{number}", "type": "file", "path": str(root), **replica_options}
-            for number, root in enumerate(database.roots)
+            {"name": f"r{number}", **entry_of(root), **replica_options} for number, root in enumerate(database.roots)
         ]
         assert program.several_replicas or len(replicas) == 1
         chosen = {"replica": replicas[0]} if len(replicas) == 1 and not program.only_lists else {"replicas": replicas}
         entries.append({"path": str(database.path), **database.options, **chosen})
     return json.dumps({**(top or {}), "dbs": entries}, indent=1)
+
+
+def entry_of(root: Root) -> dict[str, object]:
+    """What a configuration says of where a replica lies."""
+    return root.entry if isinstance(root, BucketRoot) else {"type": "file", "path": str(root)}
+
+
+def head_of(root: Root) -> int:
+    """The highest TXID on a root, 0 on an empty one."""
+    return root.head() if isinstance(root, BucketRoot) else folder_listing.head(root)
 
 
 class Replicator:
@@ -77,7 +87,7 @@ class Replicator:
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
-    def root(self) -> Path:
+    def root(self) -> Root:
         """The only replica of the only database."""
         ((root,),) = (database.roots for database in self.databases)
         return root
@@ -169,8 +179,8 @@ class Replicator:
     def wait_head(self, txid: int, deadline_s: float = 30) -> int:
         """Until every replica holds this TXID or a later one; out: the lowest head. It must not end meanwhile."""
         roots = [root for database in self.databases for root in database.roots]
-        self.wait(lambda: min(map(folder_listing.head, roots)) >= txid, f"TXID {txid:016x} everywhere", deadline_s)
-        return min(map(folder_listing.head, roots))
+        self.wait(lambda: min(map(head_of, roots)) >= txid, f"TXID {txid:016x} everywhere", deadline_s)
+        return min(map(head_of, roots))
 
     def wait(self, question: Callable[[], bool], what: str, deadline_s: float = 30) -> None:
         """Until the answer is yes, while the program lives. Raises AssertionError with its log if it ends instead."""

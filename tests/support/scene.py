@@ -1,14 +1,16 @@
 """One database with a lively history and one replica that both programs take turns on.
 
-In: an empty folder, page size, auto_vacuum mode. Out: work, the image stock SQLite would recover, restored images.
+In: an empty folder, page size, auto_vacuum mode; where the replica lies, if not in that folder. Out: work, the image
+stock SQLite would recover, restored images.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tests.support import images
 from tests.support.habits import EVERYDAY, OWN_CHECKPOINTS, REBUILDING, Habits
-from tests.support.programs import LITESTREAM, OURS, Program, restore
+from tests.support.programs import LITESTREAM, OURS, Program, Root, restore
 from tests.support.replicator import Protected, Replicator
 from tests.support.workload import create_database, write
 
@@ -20,10 +22,10 @@ POLLING = {"monitor-interval": "10ms"}
 class Scene:
     """A database with some history, and one empty place for a replica."""
 
-    def __init__(self, folder: Path, page_size: int = 4096, auto_vacuum: int = 0) -> None:
+    def __init__(self, folder: Path, page_size: int = 4096, auto_vacuum: int = 0, root: Root | None = None) -> None:
         self.folder, self.page_size = folder, page_size
         self.path = folder / "app.db"
-        self.root = folder / "replica"
+        self.root: Any = root or folder / "replica"
         self._seed = page_size + auto_vacuum
         self._out = 0
         create_database(self.path, page_size, auto_vacuum)

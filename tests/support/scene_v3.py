@@ -18,7 +18,7 @@ from litestreamd.jobs.restore_choice import Wish
 from litestreamd.plan.generations import Generation, generations
 from litestreamd.plan.restore import Before, Latest
 from litestreamd.plan.restore_v3 import TargetV3
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from tests.support.programs import EXIT_OK, LITESTREAM_3, demand, environment
 from tests.support.replicator import Protected, Replicator
 from tests.support.scene import Scene

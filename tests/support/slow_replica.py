@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from litestreamd.ltx.names import SNAPSHOT_LEVEL, ObjectName
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from litestreamd.replica.port import Created
 
 
@@ -19,10 +19,10 @@ class SlowReplica(FolderReplica):
         self.root = root
         self.meanwhile = meanwhile
 
-    def create(self, name: ObjectName, body: Iterator[bytes], created_ms: int) -> Created:
+    def create(self, name: ObjectName, body: Iterator[bytes], created_ms: int, most: int | None = None) -> Created:
         if name.level != SNAPSHOT_LEVEL:
-            return super().create(name, body, created_ms)
-        return super().create(name, self._slowly(body), created_ms)
+            return super().create(name, body, created_ms, most)
+        return super().create(name, self._slowly(body), created_ms, most)
 
     def _slowly(self, body: Iterator[bytes]) -> Iterator[bytes]:
         for number, piece in enumerate(body, 1):

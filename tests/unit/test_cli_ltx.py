@@ -8,7 +8,7 @@ import pytest
 from litestreamd.basics.errors import ExitCode
 from litestreamd.cli.main import main
 from litestreamd.ltx.names import ObjectName
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 
 MOMENT_MS = 1_767_225_600_250
 HEADER = "level  min_txid          max_txid          size  created\n"

@@ -9,7 +9,7 @@ from litestreamd.basics.clock import format_time_ns
 from litestreamd.basics.errors import ExitCode
 from litestreamd.cli.main import main
 from litestreamd.ltx.names import ObjectName
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from tests.support import vectors
 from tests.support.v3_writer import GENERATION, Backup, three_wals
 

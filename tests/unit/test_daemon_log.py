@@ -72,7 +72,7 @@ def test_an_event_is_one_line_that_says_where_and_what(
     stderr: Stderr, event: events.Event, level: str, text: str
 ) -> None:
     log.set_up("debug", "text")
-    log.log_event(event)
+    log.EventLog()(event)
     (line,) = stderr.readouterr().err.splitlines()
     assert f" {level} " in line
     assert "/a.db: " in line
@@ -82,7 +82,7 @@ def test_an_event_is_one_line_that_says_where_and_what(
 @pytest.mark.parametrize(("event", "level", "text"), EVENTS)
 def test_json_has_the_fields_too(stderr: Stderr, event: events.Event, level: str, text: str) -> None:
     log.set_up("debug", "json")
-    log.log_event(event)
+    log.EventLog()(event)
     line = json.loads(stderr.readouterr().err)
     assert line["level"] == level
     assert line["event"] == type(event).__name__
@@ -105,3 +105,26 @@ def test_a_traceback_is_kept(stderr: Stderr) -> None:
     except KeyError:
         log.LOGGER.exception("a bug")
     assert "KeyError: 'lost'" in json.loads(stderr.readouterr().err)["traceback"]
+
+
+def test_trouble_that_stays_is_said_once(stderr: Stderr, monkeypatch: pytest.MonkeyPatch) -> None:
+    log.set_up("info", "text")
+    now = 0.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    observer = log.EventLog()
+    trouble = events.Problem("/a.db", "r0", "no connection", "StoreError", 20.0)
+
+    def lines(*told: events.Event) -> int:
+        for event in told:
+            observer(event)
+        return len(stderr.readouterr().err.splitlines())
+
+    assert lines(trouble, trouble, trouble) == 1
+    assert lines(dataclasses.replace(trouble, replica="r1")) == 1
+    assert lines(dataclasses.replace(trouble, error="access is denied")) == 1
+    assert lines(trouble) == 1
+    now += log.REMIND_S - 1
+    assert lines(trouble) == 0
+    now += 2
+    assert lines(trouble, trouble) == 1
+    assert lines(events.Recovered("/a.db", "r0"), trouble) == 2

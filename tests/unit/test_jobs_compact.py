@@ -12,7 +12,7 @@ from litestreamd.basics.errors import ObjectMissing
 from litestreamd.jobs.compact import Compaction, Input, SourceDamaged
 from litestreamd.ltx.header import Header, Proof
 from litestreamd.ltx.names import ObjectName
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from litestreamd.replica.port import CHUNK
 from tests.support.ltx_reading import decode
 from tests.support.ltx_writer import Frame, block_frame, old_frame, raw_file, raw_header

@@ -12,7 +12,7 @@ from litestreamd.jobs.events import Healed, ObjectDamaged
 from litestreamd.jobs.ship import BACKLOG, Stage
 from litestreamd.ltx.names import ObjectName
 from litestreamd.plan.rules import Rules
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from litestreamd.replica.port import Created
 from tests.support.driving import Drive, names
 from tests.support.live import App, create, insert
@@ -69,10 +69,10 @@ class Ending(FolderReplica):
         super().__init__(root, root.name)
         self.asked: Callable[[], object] = lambda: None
 
-    def create(self, name: ObjectName, body: Iterator[bytes], created_ms: int) -> Created:
+    def create(self, name: ObjectName, body: Iterator[bytes], created_ms: int, most: int | None = None) -> Created:
         if name.level == 1:
             self.asked()
-        return super().create(name, body, created_ms)
+        return super().create(name, body, created_ms, most)
 
 
 def test_a_merge_on_its_way_does_not_hold_up_the_end(path: Path, app: App, root: Path) -> None:

@@ -12,9 +12,9 @@ import pytest
 
 from litestreamd.basics.errors import ConfigError, RightsError, StoreError, StoreMissing
 from litestreamd.ltx.names import ObjectName
-from litestreamd.replica.access import Access, access_like
+from litestreamd.replica.folder.access import Access, access_like
 from litestreamd.replica.build import build_replica
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from litestreamd.replica.port import Created, Fence, ReplicaSpec
 from tests.contract.places import no_hard_links
 from tests.support.programs import TREE, environment
@@ -124,7 +124,7 @@ import os, sys
 from pathlib import Path
 from litestreamd.basics.errors import RightsError
 from litestreamd.ltx.names import ObjectName
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 if os.geteuid() == 0:
     os.setgid(65534); os.setuid(65534)
 replica, name = FolderReplica(Path(sys.argv[1]), "file"), ObjectName(0, 1, 1)

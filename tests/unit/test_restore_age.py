@@ -12,7 +12,7 @@ from litestreamd.cli.main import main
 from litestreamd.jobs.age import decrypt
 from litestreamd.jobs.events import Event
 from litestreamd.jobs.restore import Integrity
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from tests.support.restoring import restored
 from tests.support.v3_writer import Backup, store, three_wals
 

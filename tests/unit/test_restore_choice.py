@@ -10,7 +10,7 @@ from litestreamd.jobs.restore_choice import NoBackup
 from litestreamd.jobs.restore_events import ReplicaPassedOver, RestorePlannedAgain, RestoreStarted
 from litestreamd.ltx.names import ObjectName
 from litestreamd.plan.restore import AtTxid
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from tests.support.histories import History, damage, flip, object_path, sqlite_history
 from tests.support.restoring import left_in, restored
 

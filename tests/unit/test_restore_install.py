@@ -14,7 +14,7 @@ import pytest
 from litestreamd.basics.errors import BusyError, DamagedData, RightsError, UsageError
 from litestreamd.database import install as installing
 from litestreamd.ltx.names import ObjectName
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from tests.contract.places import no_hard_links
 from tests.support.histories import History, damage, flip, object_path, sqlite_history
 from tests.support.programs import TREE, environment
@@ -146,7 +146,7 @@ def test_sidecars_of_an_older_life_are_kept_and_not_replayed(home: Path, history
 def test_a_folder_without_the_right_to_write(home: Path, history: History, tmp_path: Path) -> None:
     program = (
         "import os, sys\nfrom pathlib import Path\nfrom litestreamd.basics.errors import RightsError\n"
-        "from litestreamd.replica.folder import FolderReplica\nfrom tests.support.restoring import restored\n"
+        "from litestreamd.replica.folder.replica import FolderReplica\nfrom tests.support.restoring import restored\n"
         "if os.geteuid() == 0:\n    os.setgid(65534); os.setuid(65534)\n"
         "try:\n    restored(FolderReplica(Path(sys.argv[1]), 'file'), Path(sys.argv[2]))\n"
         "except RightsError as error:\n    print(error)\n"

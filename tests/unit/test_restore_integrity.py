@@ -9,7 +9,7 @@ from litestreamd.basics.errors import DamagedData
 from litestreamd.jobs.events import Event
 from litestreamd.jobs.restore import Integrity
 from litestreamd.jobs.restore_events import IntegrityUnknown
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from tests.support.histories import History, split, sqlite_history
 from tests.support.restoring import left_in, restored
 

@@ -11,7 +11,7 @@ from litestreamd.jobs.restore import Integrity
 from litestreamd.ltx.header import Header, Proof
 from litestreamd.ltx.names import ObjectName
 from litestreamd.plan.restore import AtTxid, Before, Latest
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from tests.support.histories import History, damage, encode, flip, object_path, sqlite_history
 from tests.support.restoring import left_in, restored
 

@@ -10,7 +10,7 @@ from litestreamd.jobs import restore_regions
 from litestreamd.jobs.restore_fill import fill
 from litestreamd.ltx.names import ObjectName
 from litestreamd.plan.restore import Latest, plan_restore
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from tests.support.histories import History
 
 PAGES, PAGE = 900, 4096

@@ -11,7 +11,7 @@ from litestreamd.jobs.restore_fill import fill, survey
 from litestreamd.jobs.restore_sink import Counted, Nowhere
 from litestreamd.ltx.names import ObjectName
 from litestreamd.plan.restore import AtTxid, Latest, plan_restore
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from tests.support.histories import History
 
 PAGES = 600

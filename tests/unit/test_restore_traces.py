@@ -11,8 +11,8 @@ from litestreamd.jobs.restore import Ownership
 from litestreamd.ltx.names import ObjectName
 from litestreamd.plan.continuation import Head, RestoredFrom
 from litestreamd.plan.restore import AtTxid, Latest
-from litestreamd.replica.access import Access
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.access import Access
+from litestreamd.replica.folder.replica import FolderReplica
 from litestreamd.replica.root import read_root
 from litestreamd.replica.writers import Writer, open_epoch
 from tests.support.histories import History, damage, flip, object_path, sqlite_history

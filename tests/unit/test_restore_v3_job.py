@@ -23,7 +23,7 @@ from litestreamd.jobs.restore_events import (
 from litestreamd.ltx.names import ObjectName
 from litestreamd.plan.restore import AtTxid, Before, Latest
 from litestreamd.plan.restore_v3 import TargetV3
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from litestreamd.v3.names import SegmentName, SnapshotName, V3Name
 from tests.support import vectors
 from tests.support.histories import sqlite_history

@@ -16,7 +16,7 @@ from litestreamd.jobs.restore import Integrity
 from litestreamd.jobs.restore_choice import Wish
 from litestreamd.plan.restore import Before, Latest
 from litestreamd.plan.restore_v3 import TargetV3
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from tests.support import vectors
 from tests.support.restoring import left_in, restored
 

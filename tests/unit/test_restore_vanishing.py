@@ -12,7 +12,7 @@ from litestreamd.jobs.restore import TRIES
 from litestreamd.jobs.restore_events import RestorePlannedAgain
 from litestreamd.ltx.names import ObjectName
 from litestreamd.plan.restore import AtTxid, Before, Latest, RestorePlan
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from litestreamd.replica.port import StoredObject
 from tests.support.histories import History, sqlite_history
 from tests.support.restoring import left_in, restored

@@ -18,7 +18,7 @@ from litestreamd.jobs.restore import Integrity
 from litestreamd.jobs.restore_events import HeaderTimesUsed, PointResolved
 from litestreamd.jobs.verify import Checks, verify
 from litestreamd.plan.restore import AtTxid, Before, Latest, RestorePlan, Target
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from tests.support import vectors
 from tests.support.restoring import left_in, restored
 

@@ -7,16 +7,17 @@ must exist: an unmounted disk is an error, never an empty replica, and never fil
 
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from litestreamd.basics.errors import ObjectMissing, StoreMissing
 from litestreamd.ltx.names import SNAPSHOT_LEVEL, ObjectName, parse_file_name
-from litestreamd.replica.access import Access
-from litestreamd.replica.creation import Link, create_file, fsync_folder, make_folders, sweep
-from litestreamd.replica.faults import translated
-from litestreamd.replica.folder_v3 import objects_v3
+from litestreamd.replica.folder.access import Access
+from litestreamd.replica.folder.creation import Link, create_file, fsync_folder, make_folders, sweep
+from litestreamd.replica.folder.faults import translated
+from litestreamd.replica.folder.objects_v3 import objects_v3
 from litestreamd.replica.port import CHUNK, Created, Fence, StoredObject, StoredV3, Times
 from litestreamd.v3.names import FOLDER as V3_FOLDER
 from litestreamd.v3.names import V3Name
@@ -50,7 +51,11 @@ class FolderReplica:
                     found += _objects(root, number)
         return iter(found)
 
-    def create(self, name: ObjectName, body: Iterable[bytes], timestamp_ms: int) -> Created:
+    def find(self, name: ObjectName) -> StoredObject | None:
+        with translated(self.description), self._held_root() as root:
+            return None if root is None else _object(root, name)
+
+    def create(self, name: ObjectName, body: Iterable[bytes], timestamp_ms: int, most: int | None = None) -> Created:  # noqa: ARG002
         return self._create(self._path(name), body, time_ns=timestamp_ms * 1_000_000)
 
     def open(self, name: ObjectName, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
@@ -74,12 +79,20 @@ class FolderReplica:
             files = [path.relative_to(top).as_posix() for path in _files_below(top / prefix.rpartition("/")[0])]
         return sorted(name for name in files if name.startswith(prefix) and not name.endswith(_NOT_A_NOTE))
 
+    def has_note(self, name: str) -> bool:
+        path = self._note_path(name)
+        with translated(self.description), self._held_root():
+            return path.exists()
+
     def read_note(self, name: str) -> bytes:
         with self._opened(self._note_path(name)) as descriptor, translated(self.description):
             return os.read(descriptor, CHUNK)
 
     def create_note(self, name: str, data: bytes) -> Created:
         return self._create(self._note_path(name), [data], time_ns=None)
+
+    def clear_unfinished(self) -> None:
+        """Nothing to do: a create sweeps its own folder, where others may be at work."""
 
     def has_v3(self) -> bool:
         with translated(self.description), self._held_root():
@@ -187,6 +200,18 @@ def _objects(root: int, level: int) -> list[StoredObject]:
         os.close(folder)
 
 
+def _object(root: int, name: ObjectName) -> StoredObject | None:
+    try:
+        status = os.stat(f"ltx/{name.level}/{name.file_name}", dir_fd=root)
+    except FileNotFoundError:
+        return None
+    return _stored(name, status) if stat.S_ISREG(status.st_mode) else None
+
+
+def _stored(name: ObjectName, status: os.stat_result) -> StoredObject:
+    return StoredObject(name, status.st_size, status.st_mtime_ns // 1_000_000, status.st_mode & 0o777)
+
+
 def _seen(level: int, entries: Iterable[os.DirEntry[str]]) -> Iterator[StoredObject]:
     for entry in entries:
         name = parse_file_name(level, entry.name)
@@ -194,8 +219,7 @@ def _seen(level: int, entries: Iterable[os.DirEntry[str]]) -> Iterator[StoredObj
             continue
         # Retention may delete between the scan and the stat: then it is simply not there any more.
         with suppress(FileNotFoundError):
-            status = entry.stat()
-            yield StoredObject(name, status.st_size, status.st_mtime_ns // 1_000_000, status.st_mode & 0o777)
+            yield _stored(name, entry.stat())
 
 
 def _files_below(top: Path) -> Iterator[Path]:

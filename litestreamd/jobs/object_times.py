@@ -2,8 +2,9 @@
 
 In: a replica and its listing. Out: the same objects with the times they were made at. Promised: where a listing shows
 the time in the object's header (port.Times), a replica that was copied without its times (`cp -r`, `rsync` without
-`-t`) is noticed by a few short reads, and then every header is read for its time. What cannot be read keeps the
-time of the listing: whether an object is sound is not this module's business.
+`-t`) is noticed by a few short reads, and then every header is read for its time. Where a listing never shows it (S3),
+every header that counts is read. What cannot be read keeps the time of the listing: whether an object is sound is not
+this module's business.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,11 +14,12 @@ from itertools import groupby, pairwise
 from operator import attrgetter
 
 from litestreamd.basics.errors import DamagedData, ObjectMissing
-from litestreamd.jobs.pool import done_ahead, worker_pool
 from litestreamd.ltx.header import HEADER_SIZE, decode_header
+from litestreamd.replica.ahead import done_ahead, worker_pool
 from litestreamd.replica.port import Replica, StoredObject, Times
+from litestreamd.replica.root import Root
 
-_PARALLELISM = 8
+_PARALLELISM = 16
 _LAST_MS = 253_402_300_799_999
 """The end of the year 9999: a later time is no time but damage."""
 
@@ -35,11 +37,28 @@ def dated(replica: Replica, objects: Sequence[StoredObject]) -> Dated:
     listed = tuple(objects)
     if replica.times is Times.STORE or not listed:
         return Dated(listed, False)
+    if replica.times is Times.STORE_UNASKED:
+        return Dated(_from_headers(replica, listed), False)
     if not _in_disorder(listed) and all(_agrees(replica, each) for each in _sample(listed)):
         return Dated(listed, False)
-    with worker_pool(_PARALLELISM) as pool:
-        found = tuple(done_ahead(pool, partial(_from_header, replica), listed, 4 * _PARALLELISM))
+    found = _from_headers(replica, listed)
     return Dated(found, found != listed)
+
+
+def dated_history(replica: Replica, root: Root) -> Root:
+    """A root whose objects above level 0 bear the times that retention and merges go by, also where a listing shows
+    others: they are few. Level 0 is sorted out within minutes, and a moment later does not matter to it. Errors of the
+    port."""
+    if replica.times is not Times.STORE_UNASKED:
+        return root
+    history = tuple(stored for stored in root.objects if stored.name.level)
+    known = {stored.name: stored for stored in _from_headers(replica, history)}
+    return replace(root, objects=tuple(known.get(stored.name, stored) for stored in root.objects))
+
+
+def _from_headers(replica: Replica, objects: Sequence[StoredObject]) -> tuple[StoredObject, ...]:
+    with worker_pool(_PARALLELISM) as pool:
+        return tuple(done_ahead(pool, partial(_from_header, replica), objects, 4 * _PARALLELISM))
 
 
 def _sample(objects: Sequence[StoredObject]) -> Iterator[StoredObject]:

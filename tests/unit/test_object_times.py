@@ -9,10 +9,10 @@ import pytest
 
 from litestreamd.jobs.events import Event
 from litestreamd.jobs.restore_events import HeaderTimesUsed, PointResolved
-from litestreamd.jobs.restore_times import dated
+from litestreamd.jobs.object_times import dated
 from litestreamd.ltx.names import ObjectName
 from litestreamd.plan.restore import AtTxid, Before, RestorePlan
-from litestreamd.replica.folder import FolderReplica
+from litestreamd.replica.folder.replica import FolderReplica
 from litestreamd.replica.port import Times
 from tests.support.histories import History, damage, flip, object_path, sqlite_history
 from tests.support.restoring import restored

@@ -21,8 +21,8 @@ from pathlib import Path
 
 from litestreamd.basics.crash_points import passing
 from litestreamd.basics.errors import StoreError
-from litestreamd.replica.access import Access
-from litestreamd.replica.faults import translated
+from litestreamd.replica.folder.access import Access
+from litestreamd.replica.folder.faults import translated
 from litestreamd.replica.port import Created, Fence
 
 Link = Callable[[Path, Path], None]

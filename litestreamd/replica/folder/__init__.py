@@ -1,0 +1,1 @@
+"""A replica in a folder of this machine (`type: file`)."""
