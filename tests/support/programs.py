@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.bucket_root import BucketRoot
+from tests.support.tools import TOOLS
 
 Root = Path | BucketRoot
 """Where a replica lies: a folder, or a path in a bucket."""
@@ -50,7 +51,7 @@ def _litestream() -> str:
 
 def _litestream_3() -> str:
     """`make dev` puts it into a folder of its own: two versions do not fit into one environment."""
-    beside = Path(sys.prefix, "litestream-0.3", "bin", "litestream")
+    beside = Path(TOOLS, "litestream-0.3", "bin", "litestream")
     return os.environ.get("LITESTREAM_03") or str(beside)
 
 

@@ -76,8 +76,10 @@ class Replicator:
         databases: list[Protected],
         replica_options: Mapping[str, object] | None = None,
         top: Mapping[str, object] | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         self.program = program
+        self.env = dict(env or {})
         self.databases = databases
         self.config = folder / f"{program.name}.yml"
         self.config.write_text(configuration(program, databases, replica_options or {}, top))
@@ -115,7 +117,7 @@ class Replicator:
             log.write(f"--- {' '.join(command)} {armed or ''}\n".encode())
             log.flush()
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment(**armed)
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment(**armed, **self.env)
             )
         until(lambda: not self.running or self._answers_sigterm(), f"{self.program.name} ready", 30)
         return self

@@ -44,7 +44,7 @@ class Access:
     def boto3_client(self, attempts: int = 1, **options: Any) -> Any:
         """A new client for S3; `options` as for botocore's Config, before the defaults here."""
         retries = {"total_max_attempts": attempts, "mode": "standard"}
-        config = Config(**{**DEFAULTS, "retries": retries, **options})
+        config = Config(**{**DEFAULTS, **_checksums(), "retries": retries, **options})
         # verify is nothing for http, and for https never the machine's own bundle.
         keys = {"aws_access_key_id": self.access_key, "aws_secret_access_key": self.secret_key}
         where = {"endpoint_url": self.endpoint, "region_name": self.region, "verify": self.ca_file or False}
@@ -58,10 +58,14 @@ class Access:
         return bucket
 
 
+def _checksums() -> dict[str, str]:
+    """A botocore before 1.36 knows neither these checksums nor the words to switch them off."""
+    wanted = {"request_checksum_calculation": "when_required", "response_checksum_validation": "when_required"}
+    return {name: value for name, value in wanted.items() if name in Config.OPTION_DEFAULTS}
+
+
 DEFAULTS: dict[str, Any] = {
     "s3": {"addressing_style": "path"},
-    "request_checksum_calculation": "when_required",
-    "response_checksum_validation": "when_required",
     "connect_timeout": 5,
     "read_timeout": 30,
     "proxies": {},

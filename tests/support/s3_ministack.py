@@ -7,7 +7,6 @@ start, and is the one to be used; it takes bodies whose SHA-256 is not the signe
 
 import json
 import secrets
-import sys
 import urllib.parse
 from pathlib import Path
 from typing import ClassVar, Self
@@ -15,8 +14,9 @@ from typing import ClassVar, Self
 from tests.support.guarded import bare_environment
 from tests.support.s3_access import Access
 from tests.support.s3_server import Server
+from tests.support.tools import TOOLS
 
-PROGRAM = Path(sys.prefix, "ministack", "bin", "hypercorn")
+PROGRAM = Path(TOOLS, "ministack", "bin", "hypercorn")
 """Not its own command: that one takes port 443 as well, and leaves a file behind in the machine's temporary folder."""
 ACCOUNT = "000000000000"
 USER = "backup"

@@ -5,14 +5,14 @@ If-None-Match: * overwrites. It also loses user metadata when it restarts, gives
 new prefixes, and cuts GETs of an object that is being overwritten.
 """
 
-import sys
 from pathlib import Path
 from typing import ClassVar
 
 from tests.support.guarded import bare_environment
 from tests.support.s3_server import Server
+from tests.support.tools import TOOLS
 
-PROGRAM = Path(sys.prefix, "rclone", "bin", "rclone")
+PROGRAM = Path(TOOLS, "rclone", "bin", "rclone")
 """Not the one of the machine: Debian's cannot serve S3."""
 
 

@@ -10,7 +10,6 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,8 +18,9 @@ from typing import ClassVar
 from tests.support.guarded import bare_environment
 from tests.support.ports import free_ports
 from tests.support.s3_server import Server
+from tests.support.tools import TOOLS
 
-BIN = Path(sys.prefix, "swift", "bin")
+BIN = Path(TOOLS, "swift", "bin")
 BACK = ("account", "container", "object")
 PIPELINE = (
     "catch_errors", "gatekeeper", "healthcheck", "listing_formats", "s3api", "tempauth", "bulk", "slo", "dlo",
