@@ -4,19 +4,17 @@ In: the replica's section, and the top of the file for what it leaves out. Out: 
 Promised: no fault shows a value that may be a secret.
 """
 
-import binascii
-from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TypeVar
 
 from litestreamd.basics.errors import UsageError
+from litestreamd.config.customer_key import customer_key
 from litestreamd.config.places import absolute, url_scheme
 from litestreamd.config.reading import Reading
 from litestreamd.config.s3_url import concurrency, endpoint_url, is_near, part_size, s3_from_url
 from litestreamd.config.section import Section
-from litestreamd.replica.s3.settings import CustomerKey, S3Settings, StaticKeys
+from litestreamd.replica.s3.settings import S3Settings, StaticKeys
 
 Value = TypeVar("Value")
 
@@ -29,8 +27,8 @@ KEYS = (
 """What belongs to replicas of this type, and to no other."""
 
 _BOOLEANS: Mapping[str, bool] = {"true": True, "false": False, "yes": True, "no": False, "on": True, "off": False}
+_FLAGS = ("force-path-style", "sign-payload", "require-content-md5", "sign-accept-encoding", "skip-verify")
 _IN_URL = {"bucket": "bucket", "path": "path", "endpoint": "endpoint", "region": "region"}
-_KEY_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +38,17 @@ class S3Reader:
     reading: Reading
     home: Mapping[str, str]
     top: Section
+
+    def check_top(self) -> None:
+        """Complain of values at the top also when no replica asks for them."""
+        for name in KEYS:
+            if name in _FLAGS:
+                self._flag(self.top, name, None)
+            elif name not in ("part-size", "concurrency", "endpoint"):
+                self.top.text(name, secret=True)
+        self._endpoint(self.top)
+        self._parsed(self.top, "part-size", part_size)
+        self._parsed(self.top, "concurrency", concurrency)
 
     def read(self, section: Section) -> S3Settings | None:
         """One replica."""
@@ -61,7 +70,7 @@ class S3Reader:
             require_content_md5=self._flag(section, "require-content-md5", place.require_content_md5),
             sign_accept_encoding=self._flag(section, "sign-accept-encoding", place.sign_accept_encoding),
             skip_verify=bool(self._flag(section, "skip-verify", place.skip_verify or None)),
-            customer_key=self._customer_key(section, place.customer_key),
+            customer_key=customer_key(self.holder, section, self.home, place.customer_key),
             sse_kms_key_id=place.sse_kms_key_id or self._text(section, "sse-kms-key-id"),
         )
         self._check(section, settings)
@@ -86,7 +95,7 @@ class S3Reader:
     def _from_keys(self, section: Section) -> S3Settings | None:
         bucket = self._text(section, "bucket")
         if bucket is None:
-            if self._holder(section, "bucket").node("bucket") is None:
+            if self.holder(section, "bucket").node("bucket") is None:
                 section.fault("bucket", "this replica has no place: add bucket, or url: s3://BUCKET/PATH")
             return None
         if url_scheme(bucket) or ("/" in bucket and not bucket.startswith("arn:")):
@@ -101,7 +110,7 @@ class S3Reader:
         try:
             return None if text is None else endpoint_url(text)
         except UsageError as error:
-            self._holder(section, "endpoint").fault("endpoint", str(error))
+            self.holder(section, "endpoint").fault("endpoint", str(error))
             return None
 
     # How
@@ -124,56 +133,13 @@ class S3Reader:
         if text is None:
             return None
         if not text.startswith(("/", "~/")):
-            self._holder(section, "ca-bundle").fault("ca-bundle", "ca-bundle takes an absolute path")
+            self.holder(section, "ca-bundle").fault("ca-bundle", "ca-bundle takes an absolute path")
             return None
         try:
             return str(absolute(text, self.home))
         except UsageError as error:
-            self._holder(section, "ca-bundle").fault("ca-bundle", str(error))
+            self.holder(section, "ca-bundle").fault("ca-bundle", str(error))
             return None
-
-    def _customer_key(self, section: Section, in_url: CustomerKey | None) -> CustomerKey | None:
-        algorithm = self._text(section, "sse-customer-algorithm")
-        if algorithm is not None and algorithm.upper() != "AES256":
-            self._holder(section, "sse-customer-algorithm").fault(
-                "sse-customer-algorithm", "the only algorithm of SSE-C is AES256"
-            )
-        names = ("sse-customer-key", "sse-customer-key-path")
-        given = [name for name in names if self._holder(section, name).node(name) is not None]
-        if len(given) + (in_url is not None) > 1:
-            section.fault(given[0], "the key of SSE-C is given twice: keep one of the two")
-            return None
-        if in_url is not None:
-            return self._checked_key(section, "url", in_url.key)
-        if not given:
-            if algorithm is not None:
-                section.fault("sse-customer-algorithm", "sse-customer-algorithm needs sse-customer-key, or -key-path")
-            return None
-        holder = self._holder(section, given[0])
-        text = holder.text(given[0], secret=given[0] == names[0])
-        if text is not None and given[0] == names[1]:
-            text = self._key_file(holder, text)
-        return None if text is None else self._checked_key(holder, given[0], text)
-
-    def _key_file(self, holder: Section, text: str) -> str | None:
-        """The key in a file: base64, or the bytes themselves."""
-        try:
-            path = absolute(text, self.home)
-            data = Path(path).read_bytes()
-        except (UsageError, OSError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            holder.fault("sse-customer-key-path", f"the file of sse-customer-key-path cannot be read: {reason}")
-            return None
-        return b64encode(data).decode() if len(data) == _KEY_BYTES else data.decode("ascii", "replace").strip()
-
-    def _checked_key(self, holder: Section, name: str, text: str) -> CustomerKey | None:
-        try:
-            if len(b64decode(text.strip(), validate=True)) == _KEY_BYTES:
-                return CustomerKey(text.strip())
-        except (binascii.Error, ValueError):
-            pass
-        holder.fault(name, "the key of SSE-C is base64 of exactly 32 bytes (openssl rand -base64 32)")
-        return None
 
     def _check(self, section: Section, settings: S3Settings) -> None:
         """What makes no sense together."""
@@ -183,20 +149,21 @@ class S3Reader:
             section.fault("sse-kms-key-id", "sse-kms-key-id and sse-customer-key exclude each other")
         if settings.skip_verify and settings.ca_bundle is not None:
             section.fault("ca-bundle", "skip-verify trusts any certificate: ca-bundle makes no sense with it")
-        plain = settings.endpoint is not None and settings.endpoint.startswith("http://")
-        if settings.customer_key is not None and plain and not is_near(settings.endpoint.removeprefix("http://")):  # type: ignore[union-attr]
+        plain = (settings.endpoint or "").partition("http://")[2]
+        if settings.customer_key is not None and plain and not is_near(plain):
             section.fault("endpoint", "SSE-C sends its key along: the endpoint has to be https")
 
     # A key of the replica, else of the top
 
-    def _holder(self, section: Section, name: str) -> Section:
+    def holder(self, section: Section, name: str) -> Section:
+        """The section that has the key: the replica's own, if neither."""
         return self.top if section.node(name) is None and self.top.node(name) is not None else section
 
     def _text(self, section: Section, name: str) -> str | None:
-        return self._holder(section, name).text(name)
+        return self.holder(section, name).text(name)
 
     def _parsed(self, section: Section, name: str, parse: Callable[[str], Value]) -> Value | None:
-        holder = self._holder(section, name)
+        holder = self.holder(section, name)
         node = holder.node(name)
         return None if node is None else self.reading.parsed(node, name, parse)
 
@@ -205,4 +172,4 @@ class S3Reader:
             return in_url
         unset: bool | None = None
         choices: Mapping[str, bool | None] = _BOOLEANS
-        return self._holder(section, name).choice(name, choices, unset)
+        return self.holder(section, name).choice(name, choices, unset)

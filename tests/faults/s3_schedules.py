@@ -67,7 +67,7 @@ RULES = Rules(
 QUICK = Patience(first_s=0.001, longest_s=0.01, budget_s=5)
 SHORT = Timeouts(connect_s=0.5, read_s=0.3, whole_s=0.6, least_rate=1 << 20)
 SOON_S = 66.0
-"""From the end of all faults to "in sync", at most, in the daemon's time: its longest pause (after a refusal), and work."""
+"""From the end of all faults to "in sync", at most, in the daemon's time: its longest pause, and its work."""
 
 NEVER_TOLD = {"ConflictError", "DamagedData", "SourceDamaged", "UnfitReplacement"}
 """None of what the network does is another writer, or damage."""

@@ -1,4 +1,4 @@
-"""A few lives among network faults on every run; `python -m tests.faults.s3_schedules --rounds 300` is the long form."""
+"""A few lives among network faults; `python -m tests.faults.s3_schedules --rounds 300` lives more of them."""
 
 import pytest
 

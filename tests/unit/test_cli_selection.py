@@ -8,6 +8,7 @@ from litestreamd.basics.errors import ConfigError, UsageError
 from litestreamd.cli import selection
 from litestreamd.cli.options import Arguments, parse_arguments
 from litestreamd.cli.selection import SELECTION, Target, configuration, select, select_one
+from litestreamd.replica.folder.settings import FolderSettings
 from litestreamd.replica.port import ReplicaSpec
 
 
@@ -32,7 +33,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_url_needs_no_configuration(folder: Path) -> None:
-    assert select_one("file:///b/x", given(), {}) == Target((ReplicaSpec("file", "file", "/b/x"),))
+    assert select_one("file:///b/x", given(), {}) == Target((ReplicaSpec("file", FolderSettings(Path("/b/x"))),))
 
 
 @pytest.mark.parametrize("option", ["-config", "-db", "-replica"])
@@ -59,7 +60,7 @@ def test_a_path_that_is_not_in_the_configuration(folder: Path) -> None:
 
 def test_an_instance_is_its_configuration(folder: Path) -> None:
     target = select_one("one", given("-replica", "nas"), {})
-    assert [spec.path for spec in target.replicas] == ["/b/2"]
+    assert [spec.store.url for spec in target.replicas] == ["file:///b/2"]
     assert target.database is not None
     assert target.database.replicas == target.replicas
     with pytest.raises(UsageError, match=r"-replica: the database .* has no replica 'x'; it has file, nas"):
@@ -72,10 +73,10 @@ def test_an_instance_with_several_databases_wants_to_know_which(folder: Path) ->
     with pytest.raises(UsageError, match=r"say -db PATH, one of /data/a.db, /data/b.db"):
         select_one("two", given(), environment)
     target = select_one("two", given("-db", "/data/b.db"), environment)
-    assert [spec.path for spec in target.replicas] == ["/b/bb"]
+    assert [spec.store.url for spec in target.replicas] == ["file:///b/bb"]
     with pytest.raises(ConfigError, match="the environment variable B is not set"):
         select("two", given(), {})
-    assert select("two", given("-no-expand-env"), {})[1].replicas[0].path == "/b/${B}"
+    assert select("two", given("-no-expand-env"), {})[1].replicas[0].store.url == "file:///b/${B}"
 
 
 def test_a_word_that_is_no_instance_is_perhaps_a_path(folder: Path) -> None:

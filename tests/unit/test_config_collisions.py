@@ -48,7 +48,7 @@ def test_a_database_given_twice(folder: Path) -> None:
 def test_two_databases_in_one_folder(folder: Path) -> None:
     assert lines(two(f"{folder}/data/r", f"{folder}/link/./r")) == [
         f"3:40: the folder {folder}/data/r is already the replica of /data/a.db (line 2):"
-        " two databases in one folder would ruin each other's history"
+        " two databases in one place would ruin each other's history"
     ]
 
 

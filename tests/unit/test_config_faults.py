@@ -107,7 +107,7 @@ CASES = {
     # types and URLs
     "gcs": (REPLICA + "type: gcs", "5:13: the type gcs of Litestream 0.3 is now gs"),
     "an unknown type": (REPLICA + "type: ftp", "5:13: this is no type of replica"),
-    "an S3 URL": (DATABASE + "replica: {url: s3://b/p}", "3:20: replicas of type s3 are not in this version"),
+    "a bucket without a name": (DATABASE + "replica: {url: s3:///p}", "3:20: an S3 URL names a bucket"),
     "a WebDAV URL": (DATABASE + "replica: {url: webdavs://b/p}", "3:20: replicas of type webdav are not in this"),
     "an unknown URL": (DATABASE + "replica: {url: http://b/p}", "3:20: this is no type of replica"),
     "a host in a file URL": (DATABASE + "replica: {url: file://b/p}", "3:20: a file URL has three slashes"),
@@ -148,7 +148,7 @@ logging: {level: loud}
 dbs:
   - path: /data/a.db
     sync-interval: 2s
-    replica: {type: s3, bucket: b, secret-acess-key: hunter2}
+    replica: {type: gs, bucket: b, secret-acess-key: hunter2}
   - path: /data/../data/a.db
     replicas:
       - url: file:///backup/a

@@ -8,6 +8,7 @@ import pytest
 from litestreamd.basics.errors import ConfigError
 from litestreamd.config.check import check_config
 from litestreamd.config.keys import KEYS, STORE_TYPES, Key, Place, State
+from litestreamd.config.s3 import KEYS as S3_KEYS
 
 ROOT = Path(__file__).parents[2]
 SOURCE = Path("/etc/litestreamd/app.yml")
@@ -61,13 +62,15 @@ def test_every_key_of_litestream_is_known(place: Place, names: str) -> None:
 
 
 def document(key: Key, place: Place, value: str) -> bytes:
-    """A valid configuration with one more key at a place."""
+    """A valid configuration with one more key at a place; one of S3's in a replica of that type."""
     nested = "".join(f"{{{part}: " for part in key.name.split(".")) + value + "}" * key.name.count(".")
     line = nested[1:]
     extra = {it: f", {line}" if it is place and key.name not in ("path", "dbs", "replica") else "" for it in Place}
     path = value if place is Place.DATABASE and key.name == "path" else "/data/app.db"
-    root = value if place is Place.REPLICA and key.name == "path" else "/backup/app"
-    replica = value if key.name == "replica" else f"{{path: {root}{extra[Place.REPLICA]}}}"
+    root = "path: " + (value if place is Place.REPLICA and key.name == "path" else "/backup/app")
+    if place is Place.REPLICA and key.name in S3_KEYS:
+        root = "type: s3" if key.name == "bucket" else "type: s3, bucket: b"
+    replica = value if key.name == "replica" else f"{{{root}{extra[Place.REPLICA]}}}"
     dbs = value if key.name == "dbs" else f"[{{path: {path}, replica: {replica}{extra[Place.DATABASE]}}}]"
     return f"{{dbs: {dbs}{extra[Place.GLOBAL]}}}".encode()
 
@@ -102,4 +105,6 @@ def test_a_refused_type_is_one_fault_however_many_keys_it_has(kind: str) -> None
     data = f"dbs: [{{path: /data/app.db, replica: {{type: {kind}, {own}}}}}]".encode()
     with pytest.raises(ConfigError) as caught:
         check_config(data, SOURCE, {})
-    assert str(caught.value) == (f"{SOURCE}:1:44: replicas of type {kind} are not in this version: only type file is")
+    assert str(caught.value) == (
+        f"{SOURCE}:1:44: replicas of type {kind} are not in this version: only file and s3 are"
+    )

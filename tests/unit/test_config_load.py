@@ -8,6 +8,7 @@ import pytest
 from litestreamd.basics.errors import ConfigError, RightsError, UsageError
 from litestreamd.config.load import config_from_urls, load_config, replica_from_url
 from litestreamd.config.model import Config, DatabaseSettings, LoggingSettings
+from litestreamd.replica.folder.settings import FolderSettings
 from litestreamd.replica.port import ReplicaSpec
 
 SMALL = "dbs: [{path: /data/app.db, replica: {path: '/backup/${NAME}'}}]\n"
@@ -18,8 +19,10 @@ def test_a_file_is_read_with_the_environment(tmp_path: Path, monkeypatch: pytest
     monkeypatch.chdir(tmp_path)
     config = load_config(Path("app.yml"), {"NAME": "x"})
     assert config.source == tmp_path / "app.yml"
-    assert config.databases[0].replicas[0].path == "/backup/x"
-    assert load_config(Path("app.yml"), {}, expand_env=False).databases[0].replicas[0].path == "/backup/${NAME}"
+    assert config.databases[0].replicas[0].store.url == "file:///backup/x"
+    assert load_config(Path("app.yml"), {}, expand_env=False).databases[0].replicas[0].store == FolderSettings(
+        Path("/backup/${NAME}")
+    )
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
@@ -41,7 +44,10 @@ def test_a_file_that_may_not_be_read_is_a_matter_of_rights(tmp_path: Path) -> No
 def test_the_command_line_is_a_configuration_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir("/usr")
     config = config_from_urls("app.db", ["file:///backup/a", "backup"], {"HOME": "/root", "LOG_LEVEL": "debug"})
-    replicas = (ReplicaSpec("file", "file", "/backup/a"), ReplicaSpec("file", "file-2", "/usr/backup"))
+    replicas = (
+        ReplicaSpec("file", FolderSettings(Path("/backup/a"))),
+        ReplicaSpec("file-2", FolderSettings(Path("/usr/backup"))),
+    )
     assert config == Config(
         databases=(DatabaseSettings(path=Path("/usr/app.db"), replicas=replicas),),
         logging=LoggingSettings(level="debug"),
@@ -51,7 +57,7 @@ def test_the_command_line_is_a_configuration_too(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("database", "url", "sentence"),
     [
-        ("/a", "s3://key:hunter2@bucket/x", "the replica URL cannot be used: replicas of type s3 are not in"),
+        ("/a", "s3://key:hunter2@bucket/x", "the replica URL cannot be used: an S3 URL has no place for credentials"),
         ("/a", "gcs://bucket", "is now gs"),
         ("/a", "file://x", "three slashes"),
         ("/a", "", "the path is empty"),
@@ -86,4 +92,4 @@ def test_a_bad_log_level_in_the_environment_is_told() -> None:
 
 
 def test_a_replica_url_is_a_replica() -> None:
-    assert replica_from_url("FILE:///b/../c%2Fd", {}) == ReplicaSpec("file", "file", "/c/d")
+    assert replica_from_url("FILE:///b/../c%2Fd", {}) == ReplicaSpec("file", FolderSettings(Path("/c/d")))

@@ -7,6 +7,7 @@ import pytest
 from litestreamd.config.check import check_config
 from litestreamd.config.model import Config, DatabaseSettings, LoggingSettings, RestoreSettings
 from litestreamd.plan.spool_quota import Quota
+from litestreamd.replica.folder.settings import FolderSettings
 from litestreamd.replica.port import ReplicaSpec
 
 SOURCE = Path("/etc/litestream.yml")
@@ -46,7 +47,7 @@ def read(text: str) -> Config:
 
 
 def test_every_default_is_litestreams() -> None:
-    spec = ReplicaSpec("file", "file", "/backup/app", 1.0)
+    spec = ReplicaSpec("file", FolderSettings(Path("/backup/app")), 1.0)
     assert read(SMALL) == Config(
         databases=(
             DatabaseSettings(
@@ -77,7 +78,7 @@ def test_every_key_reaches_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = config.databases
     assert first == DatabaseSettings(
         path=Path("/data/a.db"),
-        replicas=(ReplicaSpec("file", "main", "/backup/a b", 86400.0),),
+        replicas=(ReplicaSpec("main", FolderSettings(Path("/backup/a b")), 86400.0),),
         meta_path=Path("/home/app/state"),
         checkpoint_interval_s=0.0,
         min_checkpoint_pages=10,
@@ -90,8 +91,8 @@ def test_every_key_reaches_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
     assert second == DatabaseSettings(
         path=Path("/data/b.db"),
         replicas=(
-            ReplicaSpec("file", "file", "/backup: {x}/b$", 2.0),
-            ReplicaSpec("file", "second", "/backup/b2", 2.0),
+            ReplicaSpec("file", FolderSettings(Path("/backup: {x}/b$")), 2.0),
+            ReplicaSpec("second", FolderSettings(Path("/backup/b2")), 2.0),
         ),
         journal_mode="wal",
         restore=RestoreSettings("app", "33", 0o600),
@@ -133,7 +134,7 @@ dbs:
     first, second, third = read(text).databases
     assert second.busy_timeout_s == third.busy_timeout_s == first.busy_timeout_s == 9.0
     assert (second.journal_mode, third.journal_mode) == ("require", "wal")
-    assert second.replicas == (ReplicaSpec("file", "file", "/backup/b", 4.0),)
+    assert second.replicas == (ReplicaSpec("file", FolderSettings(Path("/backup/b")), 4.0),)
 
 
 @pytest.mark.parametrize("start", ["", "\ufeff", "---\n", "%YAML 1.1\n---\n", "# comment\n\n"])

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from litestreamd.jobs.events import Event
-from litestreamd.jobs.restore_events import HeaderTimesUsed, PointResolved
 from litestreamd.jobs.object_times import dated
+from litestreamd.jobs.restore_events import HeaderTimesUsed, PointResolved
 from litestreamd.ltx.names import ObjectName
 from litestreamd.plan.restore import AtTxid, Before, RestorePlan
 from litestreamd.replica.folder.replica import FolderReplica

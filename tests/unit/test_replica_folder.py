@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from litestreamd.basics.errors import ConfigError, RightsError, StoreError, StoreMissing
+from litestreamd.basics.errors import RightsError, StoreError, StoreMissing
 from litestreamd.ltx.names import ObjectName
-from litestreamd.replica.folder.access import Access, access_like
 from litestreamd.replica.build import build_replica
+from litestreamd.replica.folder.access import Access, access_like
 from litestreamd.replica.folder.replica import FolderReplica
+from litestreamd.replica.folder.settings import FolderSettings
 from litestreamd.replica.port import Created, Fence, ReplicaSpec
 from tests.contract.places import no_hard_links
 from tests.support.programs import TREE, environment
@@ -35,7 +36,7 @@ def test_the_layout_and_modes_are_litestreams(tmp_path: Path) -> None:
     database.chmod(0o640)
     database.parent.chmod(0o750)
     root = tmp_path / "replica"
-    replica = build_replica(ReplicaSpec("file", "file", str(root)), database)
+    replica = build_replica(ReplicaSpec("file", FolderSettings(root)), database)
     replica.create(NAME, [b"x"], 1_750_000_000_123)
     replica.create_note("writers/a.json", b"x")
     assert mode(root / KEY) == 0o640
@@ -84,13 +85,8 @@ def test_root_gives_files_to_the_owner_of_the_database(tmp_path: Path) -> None:
 
 def test_making_a_replica_touches_nothing(tmp_path: Path) -> None:
     FolderReplica(tmp_path / "r", "file")
-    build_replica(ReplicaSpec("file", "file", str(tmp_path / "r")), tmp_path / "app.db")
+    build_replica(ReplicaSpec("file", FolderSettings(tmp_path / "r")), tmp_path / "app.db")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_an_unknown_type_is_a_configuration_error() -> None:
-    with pytest.raises(ConfigError, match="'ftp' is not supported"):
-        build_replica(ReplicaSpec("ftp", "far", "/x"))
 
 
 def test_a_file_in_place_of_the_root(tmp_path: Path) -> None:
