@@ -15,6 +15,10 @@ from bench import (
     measure_image,
     measure_offline,
     measure_restore,
+    measure_s3_changes,
+    measure_s3_delay,
+    measure_s3_requests,
+    measure_s3_restore,
     measure_tail,
     measure_throughput,
 )
@@ -31,6 +35,10 @@ MEASURES = {
     "offline": measure_offline.measure,
     "compaction": measure_compaction.measure,
     "tail": measure_tail.measure,
+    "s3-delay": measure_s3_delay.measure,
+    "s3-restore": measure_s3_restore.measure,
+    "s3-changes": measure_s3_changes.measure,
+    "s3-requests": measure_s3_requests.measure,
 }
 
 

@@ -33,12 +33,13 @@ def _cost(ground: Ground, program: Program) -> Cost:
     with ground.started(program, folder, path) as replicator:
         ground.say(f"changes: {program.name}")
         before = cpu_seconds(replicator.pid)
-        _change(path, ground.size // MIB)
+        change(path, ground.size // MIB)
         replicator.stop_clean(LONG_S)
         return Cost(replicator.cost.cpu_s - before, replicator.cost.peak_bytes)
 
 
-def _change(path: Path, transactions: int) -> None:
+def change(path: Path, transactions: int) -> None:
+    """So many transactions of 1 MiB of pages each."""
     chance = random.Random(3)
     with closing(sqlite3.connect(path, isolation_level=None, timeout=60)) as db:
         db.execute("PRAGMA synchronous=NORMAL")

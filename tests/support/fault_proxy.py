@@ -135,7 +135,10 @@ class FaultProxy:
         seen = Seen(time.monotonic(), number, head.words[0], head.words[1], head.fields)
         self._seen.append(seen)
         chosen = list(self.choose(seen))
-        return await fault_detours.run(Exchange(client, server, head, seen, chosen, self._hold))
+        try:
+            return await fault_detours.run(Exchange(client, server, head, seen, chosen, self._hold))
+        finally:
+            seen.done = time.monotonic()
 
     async def _hold(self) -> None:
         self.hanging += 1

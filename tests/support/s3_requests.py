@@ -61,6 +61,8 @@ class Seen:
     """Bytes of the request's body that came from the client."""
     down: int = 0
     """Bytes of the answer's body that went to the client."""
+    done: float = 0.0
+    """When the client had all it would get, of time.monotonic; 0: it still waits."""
     operation: Operation = field(init=False)
 
     def __post_init__(self) -> None:
