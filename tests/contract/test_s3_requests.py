@@ -1,6 +1,8 @@
 """What an S3 replica asks of the store: how often, in which way, and what it does with answers that are not true."""
 
+import json
 import random
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -13,6 +15,7 @@ from litestreamd.replica.s3.client import Timeouts
 from litestreamd.replica.s3.habits import Habits, known_habits
 from litestreamd.replica.s3.proof import Item, Piece, Proof
 from litestreamd.replica.s3.replica import S3Replica
+from litestreamd.replica.s3.settings import CustomerKey
 from litestreamd.replica.writers import Writer, check_still_highest, open_epoch
 from tests.contract.buckets import MiniStackPlace
 from tests.contract.places import PLACES
@@ -24,6 +27,7 @@ from tests.support.network_faults import (
     Corrupt,
     CutResponse,
     Hang,
+    Lie,
     LoseResponse,
     Status,
     Trickle,
@@ -143,7 +147,7 @@ def test_deletions_go_together_with_their_digest(replica: S3Replica, proxy: Faul
     assert proxy.bill()[Operation.HEAD] == 1  # a sample, of the first batch
 
 
-LIES = Status(200, "DeleteResult")
+DELETED = b'<DeleteResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"/>'
 
 
 def test_a_store_that_keeps_what_it_has_deleted_is_found_out(replica: S3Replica, proxy: FaultProxy) -> None:
@@ -151,7 +155,7 @@ def test_a_store_that_keeps_what_it_has_deleted_is_found_out(replica: S3Replica,
     names = [ObjectName(0, txid, txid) for txid in range(1, 4)]
     for name in names:
         replica.create(name, [b"x"], TIME_MS)
-    proxy.add(LIES, operation=Operation.DELETE_BATCH)
+    proxy.add(Lie(DELETED), operation=Operation.DELETE_BATCH)
     replica.delete(names)
     assert list(replica.list(0)) == []
     proxy.forget()
@@ -161,7 +165,7 @@ def test_a_store_that_keeps_what_it_has_deleted_is_found_out(replica: S3Replica,
 
 def test_a_store_that_never_deletes_is_an_error(replica: S3Replica, proxy: FaultProxy) -> None:
     replica.create(NAME, [b"x"], TIME_MS)
-    proxy.add(Status(204), method="DELETE")
+    proxy.add(Lie(), method="DELETE")
     with pytest.raises(StoreError, match="says that it has deleted"):
         replica.delete([NAME])
 
@@ -288,3 +292,46 @@ def test_what_each_server_is_found_to_do(kind: str, small: bool, large: bool, md
     replica.create(NAME, [b"x"], TIME_MS)
     assert replica.fence is (Fence.STRONG if small and large else Fence.WEAK)
     assert known_habits(Bucket(place.settings(), "s3")) == Habits(small, large, md5)  # type: ignore[attr-defined]
+
+
+CUSTOMER_KEY = CustomerKey(b64encode(bytes(range(32))).decode())
+
+
+@pytest.mark.parametrize("kind", ["ministack", "radosgw", "swift", "rclone"])
+def test_the_same_over_tls(kind: str) -> None:
+    """Where newer SDKs would send checksum trailers, which three of these refuse."""
+    server = shared(kind, tls=True)
+    place = PLACES[f"s3-{kind}"](
+        json.dumps({"access": server.access.to_json(), "bucket": server.make_bucket(), "path": "p"})
+    )  # type: ignore[call-arg]
+    replica = place.replica()
+    for name, size in ((NAME, 1000), (ObjectName(9, 1, 7), LARGE)):
+        assert replica.create(name, body(size), TIME_MS) is Created.CREATED
+        assert b"".join(replica.open(name)) == b"".join(body(size))
+    replica.delete([NAME, ObjectName(0, 8, 8)])
+    assert [stored.name.level for stored in replica.list()] == [9]
+    with pytest.raises(StoreRefuses, match="ca-bundle"):
+        list(S3Replica(place.settings(ca_bundle=None), "s3").list())  # type: ignore[attr-defined]
+    assert list(S3Replica(place.settings(ca_bundle=None, skip_verify=True), "s3").list())  # type: ignore[attr-defined]
+
+
+def test_objects_that_only_our_key_opens(proxy: FaultProxy, place: MiniStackPlace) -> None:
+    """SSE-C: the key and its digest go along with every request that needs them."""
+    replica = S3Replica(place.settings(customer_key=CUSTOMER_KEY), "s3")
+    for name, size in ((NAME, 1000), (ObjectName(9, 1, 7), LARGE)):
+        assert replica.create(name, body(size), TIME_MS) is Created.CREATED
+        assert b"".join(replica.open(name)) == b"".join(body(size))
+    sent = [seen for seen in proxy.requests() if place.path + "/00" in seen.target and seen.method in ("PUT", "GET")]
+    header = "x-amz-server-side-encryption-customer-key"
+    keyed = [seen for seen in sent if "list-type" not in seen.target]
+    assert keyed
+    assert all(seen.headers[header] == CUSTOMER_KEY.key and seen.headers[f"{header}-md5"] for seen in keyed)
+
+
+def test_storage_class_and_kms_key_are_asked_for(proxy: FaultProxy, place: MiniStackPlace) -> None:
+    replica = S3Replica(place.settings(storage_class="STANDARD_IA", sse_kms_key_id="a-key"), "s3")
+    replica.create(NAME, [b"x"], TIME_MS)
+    (seen,) = [seen for seen in proxy.requests(Operation.PUT) if "/0000/" in seen.target]
+    assert seen.headers["x-amz-storage-class"] == "STANDARD_IA"
+    assert seen.headers["x-amz-server-side-encryption"] == "aws:kms"
+    assert seen.headers["x-amz-server-side-encryption-aws-kms-key-id"] == "a-key"

@@ -16,13 +16,15 @@ from tests.support.fault_exchange import Ended, Exchange
 IN_MEMORY = 1 << 20
 
 
-async def run(exchange: Exchange) -> bool:
+async def run(exchange: Exchange) -> bool:  # noqa: PLR0911  one arm a fault
     """Let the exchange happen, with its faults."""
     if latency := exchange.shape(faults.Latency):
         await asyncio.sleep(latency.seconds)
     match exchange.fault:
         case faults.Status() as fault:
             return await _refuse(exchange, fault)
+        case faults.Lie() as fault:
+            return await _answer(exchange, 200, *_answered("200 OK", fault.body, _closes(exchange)))
         case faults.Refuse():
             return False
         case faults.ResetBefore():
@@ -36,17 +38,23 @@ async def run(exchange: Exchange) -> bool:
     return await exchange.through()
 
 
+def _closes(exchange: Exchange) -> bool:
+    return exchange.head.closes or exchange.head.expects
+
+
 async def _refuse(exchange: Exchange, fault: faults.Status) -> bool:
+    head, body = error_answer(fault, exchange.seen.target, _closes(exchange))
+    return await _answer(exchange, fault.status, head, b"" if exchange.seen.method == "HEAD" else body)
+
+
+async def _answer(exchange: Exchange, status: int, head: bytes, body: bytes) -> bool:
     """Answer in the server's place. A body that waits to be asked for never comes; any other is read away."""
-    closes = exchange.head.closes or exchange.head.expects
     if not exchange.head.expects:
         async for _ in exchange.body():
             pass
-    head, body = error_answer(fault, exchange.seen.target, closes)
-    body = b"" if exchange.seen.method == "HEAD" else body
-    exchange.seen.status, exchange.seen.down = fault.status, len(body)
+    exchange.seen.status, exchange.seen.down = status, len(body)
     await exchange.down.send(exchange.client, head + body)
-    return not closes
+    return not _closes(exchange)
 
 
 async def _break_off(exchange: Exchange, after: int) -> bool:
@@ -119,9 +127,12 @@ def error_answer(fault: faults.Status, target: str, closes: bool) -> tuple[bytes
     fields = {"Code": fault.s3_code, "Message": fault.message or fault.s3_code, "Resource": target.partition("?")[0]}
     inside = "".join(f"<{name}>{escape(text)}</{name}>" for name, text in fields.items())
     xml = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{inside}<RequestId>{REQUEST_ID}</RequestId></Error>'
-    body = xml.encode()
+    return _answered(f"{fault.status} {fault.s3_code}", xml.encode(), closes)
+
+
+def _answered(status: str, body: bytes, closes: bool) -> tuple[bytes, bytes]:
     lines = [
-        f"HTTP/1.1 {fault.status} {fault.s3_code}",
+        f"HTTP/1.1 {status}",
         f"x-amz-request-id: {REQUEST_ID}",
         "Content-Type: application/xml",
         f"Content-Length: {len(body)}",

@@ -68,6 +68,13 @@ NO_BUCKET = Status(404, "NoSuchBucket", "The specified bucket does not exist")
 
 
 @dataclass(frozen=True, slots=True)
+class Lie(Fault):
+    """200 and this body, and the server never hears of it."""
+
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
 class Refuse(Fault):
     """The connection is closed (FIN) after the head of the request; the server never hears of it."""
 

@@ -16,7 +16,15 @@ from botocore.exceptions import ClientError
 
 from litestreamd.basics.errors import RightsError, StoreError
 from litestreamd.replica.port import CHUNK
-from litestreamd.replica.s3.client import ClientKey, SharedClient, Timeouts, client_key, renew, shared_client
+from litestreamd.replica.s3.client import (
+    ClientKey,
+    SharedClient,
+    Timeouts,
+    client_key,
+    content_md5,
+    renew,
+    shared_client,
+)
 from litestreamd.replica.s3.connections import last_connection, within
 from litestreamd.replica.s3.credentials import find_keys
 from litestreamd.replica.s3.dialects import dialect_of
@@ -31,7 +39,9 @@ BEYOND = frozenset({"InvalidRange", "416"})
 _RENEW_S = 30.0
 """Credentials are not fetched anew more often than this: a right that is missing is not a key that was rotated."""
 
-_ENCRYPTED = frozenset({"put_object", "create_multipart_upload", "upload_part", "get_object", "head_object"})
+_ENCRYPTED = frozenset({
+    "put_object", "get_object", "head_object", "create_multipart_upload", "upload_part", "complete_multipart_upload",
+})  # fmt: skip
 _KEPT = frozenset({"put_object", "create_multipart_upload"})
 
 
@@ -120,9 +130,11 @@ class Bucket:
             more = {"ContinuationToken": following}
 
     def _client(self) -> tuple[ClientKey, SharedClient]:
-        if self._key is None:
-            self._key = client_key(self.settings, find_keys(self.settings, self._name, os.environ), self._timeouts)
-        return self._key, shared_client(self._key)
+        key = self._key  # another thread may forget it at any moment
+        if key is None:
+            key = client_key(self.settings, find_keys(self.settings, self._name, os.environ), self._timeouts)
+            self._key = key
+        return key, shared_client(key)
 
     def _ask(self, operation: str, expected: Collection[str], headers: Mapping[str, str], given: Any) -> Any:
         key, client = self._client()
@@ -139,7 +151,7 @@ class Bucket:
     ) -> Any:
         parameters = {"Bucket": self.settings.bucket, **given}
         if operation in _ENCRYPTED:
-            parameters |= self._customer_key
+            headers = {**headers, **self._customer_key}
         if operation in _KEPT:
             parameters |= self._how_kept
         with translated(self.place):
@@ -157,10 +169,17 @@ def _range(offset: int, length: int | None) -> dict[str, Any]:
     return {"Range": f"bytes={offset}-"} if offset else {}
 
 
-def _customer_key(settings: S3Settings) -> dict[str, Any]:
-    """boto3 wants the key itself; it adds the digest and encodes both."""
+def _customer_key(settings: S3Settings) -> dict[str, str]:
+    """As headers: which operations take it as a parameter differs from one boto3 to the next."""
     key = settings.customer_key
-    return {"SSECustomerAlgorithm": key.algorithm, "SSECustomerKey": b64decode(key.key)} if key else {}
+    if key is None:
+        return {}
+    header = "x-amz-server-side-encryption-customer"
+    return {
+        f"{header}-algorithm": key.algorithm,
+        f"{header}-key": key.key,
+        f"{header}-key-md5": content_md5(b64decode(key.key)),
+    }
 
 
 def _how_kept(settings: S3Settings) -> dict[str, Any]:

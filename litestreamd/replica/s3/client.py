@@ -11,6 +11,7 @@ import hashlib
 import io
 import threading
 import time
+import warnings
 from base64 import b64encode
 from collections.abc import Mapping
 from contextlib import suppress
@@ -19,6 +20,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+from urllib3.exceptions import InsecureRequestWarning
 
 from litestreamd.replica.s3.connections import within
 from litestreamd.replica.s3.dialects import Dialect, dialect_of, host_of
@@ -127,6 +129,9 @@ class SharedClient:
             given["aws_session_token"] = key.keys.session_token
         session = boto3.session.Session(profile_name=key.profile)
         region = key.region or session.region_name or "us-east-1"
+        if key.verify is False:
+            # Who set skip-verify was warned by the configuration; not again with every connection.
+            warnings.filterwarnings("ignore", category=InsecureRequestWarning)
         client = session.client(
             "s3", endpoint_url=key.endpoint, region_name=region, verify=_verify(key), config=_config(key), **given
         )
