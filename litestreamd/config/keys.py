@@ -113,7 +113,7 @@ _S3 = tuple(
         ("skip-verify", "of s3: trust any certificate; default false"),
         ("ca-bundle", "of s3: a file with certificates to trust"),
         ("storage-class", "of s3: for new objects"),
-        ("part-size", "of s3: bytes of a part of a large upload, from 5MiB; default 8MiB"),
+        ("part-size", "of s3: bytes of a part of a large upload, from 5MiB; default 5MiB"),
         ("concurrency", "of s3: parts in flight at once; left out, the endpoint tells"),
         ("sse-customer-algorithm", "of s3: AES256, the only one of SSE-C"),
         ("sse-customer-key", "of s3: the key of SSE-C, base64 of 32 bytes"),

@@ -59,7 +59,7 @@ def fill(replica: Replica, plan: RestorePlan, sink: Sink, parallelism: int) -> F
         newest = next(opened)
         with _naming_culprit(replica, plan):
             _refuse_absurd(newest.header, plan)
-            filling = _Filling(sink, newest.header)
+            filling = _Filling(sink, newest.header, replica.piece)
         newest_first = chain([newest], opened)
         if newest.header.proof:
             fetched = done_ahead(pool, Cut.fetch, filling.cuts(newest_first, plan), 2 * parallelism)
@@ -93,7 +93,7 @@ def survey(replica: Replica, plan: RestorePlan, parallelism: int) -> list[int]:
         opened = done_ahead(pool, partial(open_object, replica), reversed(plan.steps), parallelism)
         newest = next(opened)
         _refuse_absurd(newest.header, plan)
-        filling, newest_first = _Filling(Nowhere(), newest.header), counting(chain([newest], opened))
+        filling, newest_first = _Filling(Nowhere(), newest.header, replica.piece), counting(chain([newest], opened))
         if newest.header.proof:
             spans = ((cut.reader, cut.piece.length) for cut in filling.cuts(newest_first, plan))
         else:
@@ -113,9 +113,10 @@ def _refuse_absurd(header: Header, plan: RestorePlan) -> None:
 class _Filling:
     """The state of one `fill`: which pages are taken, which headers were seen."""
 
-    def __init__(self, sink: Sink, newest: Header) -> None:
+    def __init__(self, sink: Sink, newest: Header, piece: int) -> None:
         self._sink = sink
         self._newest = newest
+        self._piece = piece
         self._pages = PageMap(newest.commit, newest.page_size)
         self._headers: list[Header] = []
         self._turn = Lock()
@@ -125,7 +126,7 @@ class _Filling:
 
     def cuts(self, newest_first: Iterable[OpenedObject], plan: RestorePlan) -> Iterator[Cut]:
         """The byte ranges that bring the pages, in the order in which they are to be fetched."""
-        cutter = Cutter(sum(step.size > SMALL for step in plan.steps), self._newest.page_size)
+        cutter = Cutter(sum(step.size > SMALL for step in plan.steps), self._newest.page_size, self._piece)
         for opened in newest_first:
             self._headers.append(opened.header)
             yield from cutter.cuts(opened, self._shares(opened))

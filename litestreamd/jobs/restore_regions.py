@@ -17,7 +17,7 @@ from litestreamd.jobs.restore_frames import Batch, unpack_piece
 from litestreamd.jobs.restore_source import ObjectReader, OpenedObject
 from litestreamd.plan.shares import Piece, Share, pieces
 
-_LEAST_PIECE, _MOST_PIECE = 64 << 10, 1 << 20
+_LEAST_PIECE = 64 << 10
 _ALL_PIECES = 40 << 20
 """Bytes of pages that one piece brings of each object; what is not due yet of all of them has to be kept."""
 
@@ -46,10 +46,12 @@ class Cut:
 
 
 class Cutter:
-    """Cuts the shares of `objects` objects that are not in memory, newest object first."""
+    """Cuts the shares of `objects` objects that are not in memory, newest object first. `piece`: bytes of a cut at
+    most."""
 
-    def __init__(self, objects: int, page_size: int) -> None:
-        self._piece = min(_MOST_PIECE, max(_LEAST_PIECE, _ALL_PIECES // max(1, objects)))
+    def __init__(self, objects: int, page_size: int, piece: int) -> None:
+        self._whole = piece
+        self._piece = min(piece, max(_LEAST_PIECE, _ALL_PIECES // max(1, objects)))
         self._page_size = page_size
         self._waiting: list[Cut] = []
         self._frames = 0
@@ -61,7 +63,7 @@ class Cutter:
                 yield from self._cut(opened.reader, share, self._piece, waits=False)
             elif opened.header.is_snapshot:
                 # It is the last one, and ascends: what waits goes between its pieces.
-                for cut in self._cut(opened.reader, share, _MOST_PIECE, waits=True):
+                for cut in self._cut(opened.reader, share, self._whole, waits=True):
                     yield from self._before(cut.first)
                     yield cut
             else:

@@ -138,6 +138,10 @@ class Replica(Protocol):
         """What "create only" rests on here, as far as seen until now."""
 
     @property
+    def piece(self) -> int:
+        """Bytes that are worth a request of their own: who wants much of an object asks for so much at once."""
+
+    @property
     def times(self) -> Times:
         """What `created_ms` means in listings of this place."""
 

@@ -12,11 +12,11 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import TypeVar
 
 from litestreamd.basics.errors import LitestreamdError, ObjectMissing
 from litestreamd.ltx.names import ObjectName
+from litestreamd.replica.bodies import begun, drained
 from litestreamd.replica.port import Created, Fence, Replica, StoredObject, StoredV3, Times
 from litestreamd.v3.names import V3Name
 
@@ -94,6 +94,10 @@ class Retrying:
         return self._replica.fence
 
     @property
+    def piece(self) -> int:
+        return self._replica.piece
+
+    @property
     def times(self) -> Times:
         return self._replica.times
 
@@ -104,9 +108,9 @@ class Retrying:
         return self._patience.run(lambda: self._replica.find(name))
 
     def create(self, name: ObjectName, body: Iterable[bytes], timestamp_ms: int, most: int | None = None) -> Created:
-        held, rest = _begun(body)
+        held, rest = begun(body, REPLAYED)
         if rest is not None:
-            return self._replica.create(name, chain(held, rest), timestamp_ms, most)
+            return self._replica.create(name, drained(held, rest), timestamp_ms, most)
         size = sum(map(len, held))
         return self._patience.run(lambda: self._replica.create(name, held, timestamp_ms, size))
 
@@ -167,16 +171,3 @@ def _skipping(chunks: Iterator[bytes], count: int) -> Iterator[bytes]:
         if count < len(chunk):
             yield chunk[count:]
         count = max(0, count - len(chunk))
-
-
-def _begun(body: Iterable[bytes]) -> tuple[list[bytes], Iterator[bytes] | None]:
-    """All of a body that is small enough to be kept; else its beginning, and the rest."""
-    chunks = iter(body)
-    held: list[bytes] = []
-    size = 0
-    for chunk in chunks:
-        held.append(chunk)
-        size += len(chunk)
-        if size > REPLAYED:
-            return held, chunks
-    return held, None

@@ -32,6 +32,7 @@ class FolderReplica:
 
     kind = "file"
     times = Times.HEADER
+    piece = 1 << 20
 
     def __init__(self, root: Path, name: str, access: Access | None = None, link: Link = os.link) -> None:
         self.name = name

@@ -92,8 +92,8 @@ class Bucket:
             return False
         return True
 
-    def read(self, key: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
-        """The bytes of an object in pieces of at most CHUNK. Raises Told(GONE); nothing beyond its end."""
+    def read(self, key: str, offset: int = 0, length: int | None = None, at_once: int = CHUNK) -> Iterator[bytes]:
+        """The bytes of an object in pieces of at most `at_once`. Raises Told(GONE); nothing beyond its end."""
         if length == 0:
             return
         try:
@@ -105,14 +105,14 @@ class Bucket:
         connection = last_connection()
         try:
             with translated(self.place):
-                while chunk := self._next_chunk(body, connection):
+                while chunk := self._next_chunk(body, connection, at_once):
                     yield chunk
         finally:
             body.close()
 
-    def _next_chunk(self, body: Any, connection: Any) -> bytes:
-        with within(self._timeouts.whole_s, connection):
-            chunk: bytes = body.read(CHUNK)
+    def _next_chunk(self, body: Any, connection: Any, at_once: int) -> bytes:
+        with within(self._timeouts.for_body(at_once), connection):
+            chunk: bytes = body.read(at_once)
             return chunk
 
     def pages(self, prefix: str) -> Iterator[Mapping[str, Any]]:

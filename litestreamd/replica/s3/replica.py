@@ -12,7 +12,7 @@ from typing import Any
 from litestreamd.basics.clock import format_time
 from litestreamd.basics.errors import ObjectMissing
 from litestreamd.ltx.names import ObjectName
-from litestreamd.replica.port import Created, Fence, StoredObject, StoredV3, Times
+from litestreamd.replica.port import CHUNK, Created, Fence, StoredObject, StoredV3, Times
 from litestreamd.replica.retrying import Patience
 from litestreamd.replica.s3.bucket import GONE, Bucket, Told
 from litestreamd.replica.s3.client import Timeouts
@@ -33,6 +33,7 @@ class S3Replica:
 
     kind = "s3"
     times = Times.STORE_UNASKED
+    piece = 3 << 20  # a request costs boto3 some two milliseconds of the processor, whatever it brings
 
     def __init__(
         self, settings: S3Settings, name: str, patience: Patience | None = None, timeouts: Timeouts | None = None
@@ -73,7 +74,7 @@ class S3Replica:
         return self._read(self._layout.key(name), str(name), offset, length)
 
     def read_at(self, name: ObjectName, offset: int, length: int) -> bytes:
-        return b"".join(self.open(name, offset, length))
+        return b"".join(self._read(self._layout.key(name), str(name), offset, length, at_once=length))
 
     def delete(self, names: Sequence[ObjectName]) -> None:
         self._deletions.delete([self._layout.key(name) for name in names])
@@ -112,9 +113,9 @@ class S3Replica:
     def _create(self, item: Item, body: Iterable[bytes], most: int | None) -> Created:
         return self._uploads.create(item, body, most, habits_of(self._bucket, self._layout))
 
-    def _read(self, key: str, shown: str, offset: int, length: int | None) -> Iterator[bytes]:
+    def _read(self, key: str, shown: str, offset: int, length: int | None, at_once: int = CHUNK) -> Iterator[bytes]:
         try:
-            yield from self._bucket.read(key, offset, length)
+            yield from self._bucket.read(key, offset, length, at_once)
         except Told:
             raise ObjectMissing(f"{self.description}: {shown} is gone") from None
 

@@ -12,11 +12,11 @@ import io
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
-from itertools import chain
 from typing import Any
 
 from litestreamd.basics.errors import LitestreamdError, StoreError
 from litestreamd.replica.ahead import done_ahead, worker_pool
+from litestreamd.replica.bodies import begun, drained
 from litestreamd.replica.port import Created
 from litestreamd.replica.retrying import Patience
 from litestreamd.replica.s3.bucket import GONE, TAKEN, UNKNOWN, Bucket, Told
@@ -27,7 +27,7 @@ from litestreamd.replica.s3.proof import Item, Piece, Proof
 SINGLE = 8 << 20
 """Bytes that go in one request."""
 
-PART = 8 << 20
+PART = 5 << 20
 MOST_PARTS = 10_000
 _MIB = 1 << 20
 _IN_ONE_SEND = 256 << 10
@@ -49,11 +49,10 @@ class Uploads:
 
     def create(self, item: Item, body: Iterable[bytes], most: int | None, habits: Habits) -> Created:
         """Create an object. Errors of the port; those of `body` pass through."""
-        pieces = _cut(body, SINGLE)
-        first, second = next(pieces, b""), next(pieces, None)
-        if second is None:
-            return self._create_small(item, first, habits)
-        return self._create_large(item, chain((first, second), pieces), most, habits)
+        held, rest = begun(body, SINGLE)
+        if rest is None:
+            return self._create_small(item, b"".join(held), habits)
+        return self._create_large(item, drained(held, rest), most, habits)
 
     def clear_unfinished(self, prefix: str) -> None:
         """Abort uploads in parts that nobody will go on with: their parts are billed, and no listing shows them."""
