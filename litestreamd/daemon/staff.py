@@ -53,12 +53,17 @@ class Staff:
         for scheduler in self._all:
             scheduler.start()
 
-    def stop(self) -> None:
-        """Let running tasks end and start none; returns when all threads have ended."""
+    def end(self) -> None:
+        """Start no task any more; returns when the captures have ended. What goes to a store that hangs may take its
+        time: see `join`."""
         for scheduler in self._all:
             scheduler.end()
-        for scheduler in self._all:
-            scheduler.join()
+        self._captures.join()
+
+    def join(self, service: str) -> None:
+        """After `end`: returns when nothing runs any more that depends on this service."""
+        self._senders[service].join()
+        self._long[service].join()
 
 
 def _nothing(_: Task) -> None:

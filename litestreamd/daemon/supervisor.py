@@ -9,7 +9,9 @@ import resource
 import signal
 import socket
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from litestreamd.basics.errors import ExitCode, LitestreamdError
@@ -82,7 +84,7 @@ class Supervisor:
                 history.hurry(deadline)
         if self._failure is None:
             LOGGER.info("stopping: final sync of %d databases", len(self._replications))
-        self._staff.stop()
+        self._staff.end()
         self._watcher.stop()
         if self._failure is not None:
             raise self._failure
@@ -91,7 +93,10 @@ class Supervisor:
     def _finish(self, deadline: float) -> ExitCode:
         """The final sync, all databases at once, under one deadline."""
         with ThreadPoolExecutor(min(FINISHING_AT_ONCE, len(self._replications))) as pool:
-            outcomes = list(pool.map(lambda one: _finish_one(one, deadline), self._replications))
+            finishing = partial(_finish_one, deadline=deadline, join=self._staff.join)
+            outcomes = list(pool.map(finishing, self._replications, self._config.databases))
+        if self._failure is not None:
+            raise self._failure
         return ExitCode.OK if all(outcomes) else ExitCode.LEFT_BEHIND
 
     def _replication(self, settings: DatabaseSettings, node_id: int, take_over: bool) -> Replication:
@@ -143,14 +148,16 @@ class Supervisor:
             _stop_this_process()
 
 
-def _finish_one(replication: Replication, deadline: float) -> bool:
+def _finish_one(
+    replication: Replication, settings: DatabaseSettings, deadline: float, join: Callable[[str], None]
+) -> bool:
     """Capture the rest and let the lines run until they have it, the deadline has come, or nothing but refusals is
     left: what needs the operator once will not do without him half a second later. At least one try."""
     told: set[tuple[str, str]] = set()
     hopeless: set[str] = set()
     try:
         while not replication.finish():
-            pauses = _run_all(replication)
+            pauses = _run_all(replication, settings, join)
             refusals = {
                 (line.replica.name, str(line.error))
                 for line in replication.lines
@@ -166,20 +173,24 @@ def _finish_one(replication: Replication, deadline: float) -> bool:
                 time.sleep(min(left, FINAL_LOOK_S))
     except LitestreamdError as error:
         LOGGER.error("%s: %s", replication.settings.database, error)
+    for spec in settings.replicas:
+        join(spec.store.service)  # nothing of this database runs any more when it is closed
     behind = replication.close().behind
     if not replication.captured:
         LOGGER.error("%s: could not be captured: no replica has its last commits", replication.settings.database)
     return replication.captured and not behind
 
 
-def _run_all(replication: Replication) -> list[float | None]:
+def _run_all(replication: Replication, settings: DatabaseSettings, join: Callable[[str], None]) -> list[float | None]:
     """One try of every replica, all at once: one that hangs must not take the time of the others. Out: their pauses."""
-    with ThreadPoolExecutor(len(replication.lines)) as pool:
-        tried = pool.map(_run_one, replication.lines, replication.histories)
+    services = [spec.store.service for spec in settings.replicas]
+    with ThreadPoolExecutor(len(services)) as pool:
+        tried = pool.map(partial(_run_one, join), services, replication.lines, replication.histories)
     return [pause for pauses in tried for pause in pauses]
 
 
-def _run_one(line: Line, history: History) -> list[float | None]:
+def _run_one(join: Callable[[str], None], service: str, line: Line, history: History) -> list[float | None]:
+    join(service)  # what was begun before the signal has to end first
     pauses = [line.run(woken=True).after]
     if history.is_needed:
         pauses.append(history.run(woken=True).after)

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import images
+from tests.support import folder_listing, images
 from tests.support.bucket_root import BucketRoot
+from tests.support.driving import image_of
 from tests.support.fault_proxy import FaultProxy
 from tests.support.live import App, create, insert
-from tests.support.network_faults import ACCESS_DENIED, INTERNAL_ERROR, SKEWED, UNKNOWN_KEY
-from tests.support.programs import EXIT_OK, OURS, TREE, environment
+from tests.support.network_faults import ACCESS_DENIED, INTERNAL_ERROR, SKEWED, UNKNOWN_KEY, Hang
+from tests.support.programs import EXIT_LEFT_BEHIND, EXIT_OK, OURS, TREE, environment
 from tests.support.replicator import Protected, Replicator
 from tests.support.s3_requests import Operation
 from tests.support.s3_servers import shared
@@ -220,3 +221,22 @@ def test_secrets_are_nowhere(path: Path, root: BucketRoot, proxy: FaultProxy, tm
 
 def outputs(done: "subprocess.CompletedProcess[str]") -> list[str]:
     return [done.stdout, done.stderr]
+
+
+def test_a_store_that_hangs_holds_up_no_other_replica(
+    path: Path, root: BucketRoot, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    """Neither while both run, nor in the final sync, which says what was left behind."""
+    near = tmp_path / "near"
+    top = {"shutdown-sync-timeout": "1s"}
+    with Replicator(OURS, tmp_path, [Protected(path, (root, near))], top=top) as daemon, App(path) as app:
+        daemon.start().wait_head(2)
+        proxy.add(Hang("response"))
+        for _ in range(3):
+            app.write(insert(2))
+            before = folder_listing.head(near)
+            daemon.wait(lambda seen=before: folder_listing.head(near) > seen, "the folder gets it all the same", 5)
+        app.write(insert(2))
+        assert daemon.stop(120) == EXIT_LEFT_BEHIND
+        assert not images.first_difference(image_of(near), app.image(), 4096)
+        assert "r0 lacks" in daemon.log
