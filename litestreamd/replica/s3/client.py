@@ -56,7 +56,7 @@ class ClientKey:
 
     endpoint: str | None
     region: str | None
-    path_style: bool
+    addressing: str
     sign_payload: bool
     verify: bool | str
     profile: str | None
@@ -78,13 +78,22 @@ def client_key(settings: S3Settings, keys: StaticKeys | None, timeouts: Timeouts
     return ClientKey(
         endpoint=settings.endpoint,
         region=region,
-        path_style=dialect.path_style if settings.force_path_style is None else settings.force_path_style,
+        addressing=_addressing(settings, dialect),
         sign_payload=settings.sign_payload is not False,
         verify=False if settings.skip_verify else settings.ca_bundle or True,
         profile=settings.profile,
         keys=keys,
         timeouts=timeouts,
     )
+
+
+def _addressing(settings: S3Settings, dialect: Dialect) -> str:
+    """In boto3's words. "auto" is the host, but for names that no certificate would fit, and only for AWS itself: with
+    an endpoint it would be the path."""
+    wanted = dialect.path_style if settings.force_path_style is None else settings.force_path_style
+    if wanted:
+        return "path"
+    return "virtual" if settings.endpoint else "auto"
 
 
 class SharedClient:
@@ -178,7 +187,7 @@ def _config(key: ClientKey) -> Config:
         "tcp_keepalive": True,
         "retries": {"total_max_attempts": 1, "mode": "standard"},
         "s3": {
-            "addressing_style": "path" if key.path_style else "auto",
+            "addressing_style": key.addressing,
             "payload_signing_enabled": key.sign_payload,
         },
     }
