@@ -116,10 +116,10 @@ class OwnedRoot:
         """Whether this process made the object: then it was proven on the way."""
         return name in self._made
 
-    def accept_same_bytes(self, name: ObjectName, ours: Iterable[bytes]) -> None:
+    def accept_same_bytes(self, name: ObjectName, ours: Callable[[], Iterable[bytes]]) -> None:
         """An object that exists is our own retry when its bytes are the same. Raises ConflictError."""
         stored = self.replica.find(name)
-        if stored is None or digest(self.replica.open(name)) != digest(ours):
+        if stored is None or digest(self.replica.open(name)) != digest(ours()):
             raise ConflictError(self._second_writer(name))
         self._note(stored)
 

@@ -258,7 +258,7 @@ class Line:
         passing("push.before-create")
         start = time.monotonic()
         if self.owned.create(name, lambda: self._spool.ltx(entry), entry.timestamp_ms, entry.size) is Created.EXISTS:
-            self.owned.accept_same_bytes(name, self._spool.ltx(entry))
+            self.owned.accept_same_bytes(name, lambda: self._spool.ltx(entry))
         passing("push.created")
         self.cursor = entry.txid
         seconds = time.monotonic() - start
