@@ -15,6 +15,7 @@ from litestreamd.config.nodes import Mark
 from litestreamd.database.state_paths import state_directory
 from litestreamd.replica.folder.settings import FolderSettings
 from litestreamd.replica.port import StoreSettings
+from litestreamd.replica.s3.dialects import host_of
 from litestreamd.replica.s3.settings import S3Settings
 
 Collision = tuple[Mark, str]
@@ -85,8 +86,17 @@ def _root(store: StoreSettings) -> _Root:
         return _Root("", _real(store.path))
     if isinstance(store, S3Settings):
         # "" and "." and slashes around name one place in a bucket, or two so close that nobody should want them.
-        return _Root(f"s3://{store.bucket} at {store.service}", Path("/", store.path.strip("/")))
+        return _Root(f"s3://{store.bucket} at {_service(store)}", Path("/", store.path.strip("/")))
     return _Root(store.url, Path("/"))
+
+
+def _service(store: S3Settings) -> str:
+    """Who has the bucket: all of AWS has one name for it, whichever region is asked."""
+    return (
+        S3Settings(store.bucket).service
+        if f".{host_of(store.endpoint)}".endswith((".", ".amazonaws.com", ".amazonaws.com.cn"))
+        else store.service
+    )
 
 
 def _misplaced(root: _Root, paths: _Owners, states: _Owners) -> str | None:

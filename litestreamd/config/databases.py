@@ -46,9 +46,9 @@ class DatabaseReader:
         interval_s = top.duration("sync-interval", 1.0, positive=True)
         self._rules = read_rules(top, reading, PlacedRules())
         self._wal_limit, self._spool_quota = _room(top, _DEFAULTS.wal_limit, _DEFAULTS.spool_quota)
-        s3 = S3Reader(reading, home, top)
-        s3.check_top()
-        self._replicas = ReplicaReader(reading, home, interval_s, s3, identities(top, reading, ()))
+        self._replicas = ReplicaReader(
+            reading, home, interval_s, S3Reader(reading, home, top), identities(top, reading, ())
+        )
 
     def read_all(self, top: Section) -> list[PlacedDatabase]:
         """Every entry that can be used."""

@@ -96,7 +96,7 @@ _HONOURED = (
     Key("age.identities", _RG, State.HONOURED, "keys of age, a list: what Litestream 0.3 encrypted can be restored"),
 )
 
-_S3 = tuple(
+S3_KEYS = tuple(
     Key(name, _RG, State.HONOURED, note)
     for name, note in (
         ("bucket", "of s3: the bucket, or the ARN of an access point"),
@@ -121,6 +121,7 @@ _S3 = tuple(
         ("sse-kms-key-id", "of s3: the key of SSE-KMS"),
     )
 )
+"""What belongs to replicas of type s3, and to no other that this version has."""
 
 _NO_EFFECT = (
     Key("addr", _G, State.NO_EFFECT, "metrics are not served yet"),
@@ -189,7 +190,7 @@ STORE_KEYS = tuple(
     for name in names.split()
 )
 
-KEYS = (*_HONOURED, *_S3, *_NO_EFFECT, *_NOT_YET, *_REFUSED, *STORE_KEYS)
+KEYS = (*_HONOURED, *S3_KEYS, *_NO_EFFECT, *_NOT_YET, *_REFUSED, *STORE_KEYS)
 
 BY_PLACE = {place: {key.name: key for key in KEYS if place in key.places} for place in Place}
 

@@ -22,8 +22,10 @@ _PERCENT = re.compile(r"[0-9]{1,3}(\.[0-9]{1,6})?")
 
 _HUNDRED_YEARS_S = 100 * 365 * 86400.0
 _MAX_NUMBER = (1 << 63) - 1
-_MAX_QUANTITY_LENGTH = 40
 _SHORTEST_S = 0.001
+
+LONGEST_QUANTITY = 40
+"""Characters of a number, a size or a duration; Python itself fails on numbers that are long enough."""
 
 SMALLEST_ROOM = 1 << 20
 """Less room on disk than this, in bytes, is a typing error."""
@@ -55,7 +57,7 @@ class Reading:
             return None
         text = text.strip()
         try:
-            if len(text) > _MAX_QUANTITY_LENGTH:
+            if len(text) > LONGEST_QUANTITY:
                 raise UsageError("is too long for this value")
             return parse(text)
         except UsageError as error:

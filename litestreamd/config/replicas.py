@@ -11,12 +11,11 @@ from pathlib import Path
 from litestreamd.basics.errors import UsageError
 from litestreamd.config import nodes
 from litestreamd.config.identities import identities
-from litestreamd.config.keys import Place
+from litestreamd.config.keys import S3_KEYS, Place
 from litestreamd.config.nodes import Mark, Node, Scalar, kind_of
 from litestreamd.config.places import KINDS, absolute, check_type, file_root, url_scheme
 from litestreamd.config.reading import Reading
 from litestreamd.config.rules import PlacedRules, read_rules, settle_rules
-from litestreamd.config.s3 import KEYS as S3_KEYS
 from litestreamd.config.s3 import S3Reader
 from litestreamd.config.section import Section
 from litestreamd.replica.folder.settings import FolderSettings
@@ -62,7 +61,7 @@ class ReplicaReader:
             rules = settle_rules(read_rules(section, self.reading, outer), self.reading)
             if store is not None and name is not None:
                 spec = ReplicaSpec(name, store, interval_s, rules, keys)
-                found.append(PlacedReplica(spec, section.place_of("url" if section.node("url") else "path")))
+                found.append(PlacedReplica(spec, _mark(section)))
         return found
 
     def _nodes(self, entry: Section) -> Iterator[Node]:
@@ -124,8 +123,9 @@ class ReplicaReader:
         if kind == "s3":
             return self.s3.read(section)
         for key in S3_KEYS:
-            if section.node(key) is not None:
-                section.fault(key, f"{key} belongs to replicas of type s3, and this one is a folder")
+            if section.node(key.name) is not None:
+                sentence = f"{key.name} belongs to replicas of type s3, and this one is a folder"
+                section.fault(key.name, f"{sentence}: add type: s3, or remove {key.name}")
         root = self._root(section)
         return None if root is None else FolderSettings(root)
 
@@ -146,6 +146,12 @@ class ReplicaReader:
         except UsageError as error:
             section.fault(key, str(error))
             return None
+
+
+def _mark(section: Section) -> Mark:
+    """Where the place of a replica is named; the replica itself when the bucket of the top is all there is."""
+    name = next((name for name in ("url", "path", "bucket") if section.node(name) is not None), "path")
+    return section.place_of(name)
 
 
 def _is_foreign(node: nodes.Mapping) -> bool:

@@ -110,6 +110,20 @@ class Section:
             return None
         return text
 
+    def value(self, name: str, parse: Callable[[str], Value]) -> Value | None:
+        """What `parse` makes of a value; None when absent. Its complaint is told after the value: "is not ..."."""
+        node = self._values.get(name)
+        return None if node is None else self._reading.parsed(node, self._prefix + name, parse)
+
+    def hidden(self, name: str, parse: Callable[[str], Value]) -> Value | None:
+        """As `value`, of any length and never shown: the complaint is the whole sentence."""
+        text = self.text(name, secret=True)
+        try:
+            return None if text is None else parse(text.strip())
+        except UsageError as error:
+            self.fault(name, str(error))
+            return None
+
     def duration(self, name: str, default_s: float, positive: bool = False) -> float:
         """Seconds; `positive` refuses zero."""
         return self._parsed(name, default_s, parse_positive_span if positive else parse_span)
@@ -148,8 +162,7 @@ class Section:
         return self._parsed(name, default, parse)
 
     def _parsed(self, name: str, default: Value, parse: Callable[[str], Value]) -> Value:
-        node = self._values.get(name)
-        value = None if node is None else self._reading.parsed(node, self._prefix + name, parse)
+        value = self.value(name, parse)
         return default if value is None else value
 
 

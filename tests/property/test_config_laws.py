@@ -125,6 +125,68 @@ def test_a_secret_is_never_repeated(around: str, key: str) -> None:
             assert SECRET not in str(error)
 
 
+SECRETS = {
+    "access-key-id": "AKIAHUNTER2HUNTER2AA",
+    "secret-access-key": "wJalrXUt/hunter2+hunter2hunter2hunter2aa",
+    "session-token": "FwoGZXIvYXdzEBYaDHUNTER2//////////8=",
+    "sse-customer-key": "aHVudGVyMmh1bnRlcjJodW50ZXIyaHVudGVyMmh1bnQ=",
+    "sas-token": "sv=hunter2&sig=hunter2hunter2",
+}
+FORMS = (
+    "{0}",
+    "'{0}'",
+    "[{0}]",
+    "{{x: {0}}}",
+    "'${{V}}'",
+    "'{0}$x'",
+    "'{0}${{'",
+    "'${{V}}${{GONE}}'",
+    "'{0} {0}'",
+    "*{0}",
+    "!{0} x",
+)
+RIGHT = dict.fromkeys(("access-key-id", "secret-access-key", "session-token", "sse-customer-key"), "'${{V}}'")
+ANY = st.dictionaries(st.sampled_from(list(SECRETS)), st.sampled_from(FORMS), max_size=4)
+GIVEN = st.one_of(st.just({}), st.just(RIGHT), ANY)
+URLS = st.sampled_from([
+    "s3://b/p", "s3://{0}@b/p", "s3://k:{0}@b/p", "s3://b.x:{0}/p", "s3://b/p?sseCustomerKey={0}", "s3://b/p?{0}",
+    "s3://b/p?x={0}", "s3://b/p?endpoint=https://k:{0}@x", "s3://b/p?partSize={0}", "sftp://k:{0}@h/p", "file:///p?{0}",
+])  # fmt: skip
+BESIDE = st.just({}) | st.dictionaries(NAMES.filter(lambda name: name not in SECRETS), TREES, max_size=3)
+
+
+def with_secrets(given: dict[str, str], others: dict[str, object]) -> tuple[str, dict[str, str]]:
+    """Keys as flow text, and the environment they ask for."""
+    environment = {}
+    pieces = [f"{name}: {flow(value)}" for name, value in others.items()]
+    for name, form in given.items():
+        environment[f"V_{name.replace('-', '_')}"] = SECRETS[name]
+        pieces.append(f"{name}: {form.format(SECRETS[name])}".replace("${V}", f"${{V_{name.replace('-', '_')}}}"))
+    return ", ".join(pieces), environment
+
+
+@given(GIVEN, GIVEN, BESIDE, BESIDE, st.sampled_from(["", "type: s3, bucket: b", "path: /b", "type: sftp"]), st.data())
+@settings(deadline=None, max_examples=300)
+def test_no_fault_and_no_repr_shows_a_secret(
+    top: dict[str, str], own: dict[str, str], beside: dict[str, object], around: dict[str, object], place: str,
+    data: st.DataObject,
+) -> None:  # fmt: skip
+    """Whatever else is wrong in the file."""
+    url = data.draw(st.one_of(st.just(""), URLS)).format(data.draw(st.sampled_from(list(SECRETS.values()))))
+    replica, first = with_secrets(own, beside)
+    outer, second = with_secrets(top, around)
+    named = ", ".join(piece for piece in (place, url and f"url: '{url}'", replica) if piece)
+    lines = ", ".join(piece for piece in (f"dbs: [{{path: /data/a.db, replica: {{{named}}}}}]", outer) if piece)
+    try:
+        shown = repr(
+            check_config(f"{{{lines}}}".encode("utf-8", "surrogatepass"), SOURCE, {"HOME": "/r", **first, **second})
+        )
+    except ConfigError as error:
+        shown = str(error)
+    for secret in SECRETS.values():
+        assert secret not in shown
+
+
 @given(st.text())
 @settings(deadline=None)
 def test_doubling_every_dollar_keeps_a_text(text: str) -> None:

@@ -7,9 +7,10 @@ import pytest
 from litestreamd.basics.errors import ConfigError, UsageError
 from litestreamd.cli import selection
 from litestreamd.cli.options import Arguments, parse_arguments
-from litestreamd.cli.selection import SELECTION, Target, configuration, select, select_one
+from litestreamd.cli.selection import SELECTION, Target, configuration, select, select_one, select_replicas
 from litestreamd.replica.folder.settings import FolderSettings
 from litestreamd.replica.port import ReplicaSpec
+from litestreamd.replica.s3.settings import S3Settings
 
 
 def given(*words: str) -> Arguments:
@@ -34,6 +35,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_url_needs_no_configuration(folder: Path) -> None:
     assert select_one("file:///b/x", given(), {}) == Target((ReplicaSpec("file", FolderSettings(Path("/b/x"))),))
+
+
+def test_a_url_may_name_a_bucket(folder: Path) -> None:
+    expected = Target((ReplicaSpec("s3", S3Settings("b", "x", region="r")),))
+    assert select_one("s3://b/x?region=r", given(), {}) == expected
+    assert select_replicas("s3://b/x?region=r", given(), {}) == expected
+    with pytest.raises(UsageError, match="the replica URL cannot be used: an S3 URL has no place for credentials"):
+        select("s3://key:hunter2@b/x", given(), {})
 
 
 @pytest.mark.parametrize("option", ["-config", "-db", "-replica"])

@@ -82,3 +82,91 @@ def test_a_replica_in_local_state(source: Path) -> None:
 def test_a_circle_of_links_is_a_fault(folder: Path) -> None:
     text = two("/backup/a", "/backup/b", second_db=f"{folder}/circle")
     assert lines(text) == [f"3:12: symbolic links lead in a circle at {folder}/circle"]
+
+
+def buckets(first: str, second: str, top: str = "") -> list[str]:
+    """What is said of two databases with a replica in a bucket each; the second one is on line 3."""
+    return lines(
+        f"dbs:\n  - {{path: /data/a.db, replica: {{{first}}}}}\n  - {{path: /data/b.db, replica: {{{second}}}}}\n{top}"
+    )
+
+
+APART = [
+    ("bucket: b, path: app", "bucket: c, path: app"),
+    ("bucket: b, path: app", "bucket: b, path: app2"),
+    ("bucket: b, path: app/x", "bucket: b, path: app/y"),
+    ("bucket: b, path: app", "bucket: B, path: app"),
+    ("bucket: b, path: app", "bucket: b, path: app, endpoint: 'https://e'"),
+    ("bucket: b, path: app, endpoint: 'https://d'", "bucket: b, path: app, endpoint: 'https://e'"),
+    ("bucket: b, path: app, endpoint: 'https://e:1'", "bucket: b, path: app, endpoint: 'https://e:2'"),
+]
+
+
+@pytest.mark.parametrize(("first", "second"), APART)
+def test_buckets_apart(first: str, second: str) -> None:
+    assert buckets(f"type: s3, {first}", f"type: s3, {second}") == []
+
+
+AWS = "s3://b at s3.amazonaws.com"
+TOGETHER = [
+    ("bucket: b, path: app", "bucket: b, path: app", "61", f"/app in {AWS}"),
+    ("bucket: b, path: app", "bucket: b, path: /app//", "61", f"/app in {AWS}"),
+    ("bucket: b", "bucket: b", "52", f"/ in {AWS}"),
+    ("bucket: b", "bucket: b, path: .", "61", f"/ in {AWS}"),
+    ("bucket: b, path: .", "bucket: b, path: /", "61", f"/ in {AWS}"),
+    ("url: s3://b", "bucket: b", "52", f"/ in {AWS}"),
+    ("bucket: b", "url: s3://b/", "49", f"/ in {AWS}"),
+    ("url: 's3://b.s3.eu-west-3.amazonaws.com/p'", "url: s3://b/p", "49", f"/p in {AWS}"),
+    ("bucket: b, region: eu-west-3", "bucket: b, endpoint: 'https://s3.eu-west-1.amazonaws.com'", "52", f"/ in {AWS}"),
+    (
+        "url: 's3://b.s3.cn-north-1.amazonaws.com.cn/p'",
+        "bucket: b, path: p, endpoint: 'https://s3.cn-north-1.amazonaws.com.cn'",
+        "61",
+        f"/p in {AWS}",
+    ),
+    ("bucket: b, endpoint: 'https://E.x:443/'", "bucket: b, endpoint: e.x", "52", "/ in s3://b at https://e.x"),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "column", "place"), TOGETHER)
+def test_two_databases_at_one_place_in_a_bucket(first: str, second: str, column: str, place: str) -> None:
+    assert buckets(f"type: s3, {first}", f"type: s3, {second}") == [
+        f"3:{column}: the path {place} is already the replica of /data/a.db (line 2):"
+        " two databases in one place would ruin each other's history"
+    ]
+
+
+def test_the_bucket_of_the_top_without_paths() -> None:
+    assert buckets("type: s3", "type: s3", "bucket: b") == [
+        f"3:33: the path / in {AWS} is already the replica of /data/a.db (line 2):"
+        " two databases in one place would ruin each other's history"
+    ]
+    assert buckets("type: s3, path: a", "type: s3, path: b", "bucket: b") == []
+
+
+def test_two_replicas_of_one_database_at_one_place_in_a_bucket() -> None:
+    text = "dbs: [{path: /a, replicas: [{url: s3://b/p}, {url: 's3://b/p?region=r', name: y}]}]"
+    assert lines(text) == [f"1:52: another replica of this database has the path /p in {AWS} too (line 1)"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("app", "app/x/y"), ("app/x/y", "app"), ("", "app/x/y"), (".", "/app/x/y")]
+)
+def test_a_replica_inside_another_in_a_bucket(first: str, second: str) -> None:
+    outer = "/app" if "app" in (first, second) else "/"
+    assert buckets(f"type: s3, bucket: b, path: '{first}'", f"type: s3, bucket: b, path: '{second}'") == [
+        f"3:61: the replica path /app/x/y in {AWS} lies inside the replica path {outer} in {AWS} (see line 2)"
+    ]
+
+
+def test_a_replica_with_a_fault_is_compared_when_its_place_is_known() -> None:
+    same = "type: s3, bucket: b, path: p"
+    found = buckets(same, f"{same}, part-size: 1")
+    assert [line.partition(" ")[0] for line in found] == ["3:61:", "3:75:"]
+    for wrong in ("url: 's3://b/?x=y'", "type: s3, endpoint: 'x/y'", "type: s3, bucket: b/c", 'type: s3, path: "\\n"'):
+        assert len(buckets("type: s3", wrong, "bucket: b")) == 1
+
+
+def test_a_bucket_and_a_folder_never_meet() -> None:
+    assert buckets("path: /data/r", "type: s3, bucket: b, path: /data/r") == []
+    assert buckets("path: /data/r", "type: s3, bucket: b, path: /data/a.db") == []

@@ -7,8 +7,7 @@ import pytest
 
 from litestreamd.basics.errors import ConfigError
 from litestreamd.config.check import check_config
-from litestreamd.config.keys import KEYS, STORE_TYPES, Key, Place, State
-from litestreamd.config.s3 import KEYS as S3_KEYS
+from litestreamd.config.keys import KEYS, S3_KEYS, STORE_TYPES, Key, Place, State
 
 ROOT = Path(__file__).parents[2]
 SOURCE = Path("/etc/litestreamd/app.yml")
@@ -68,7 +67,7 @@ def document(key: Key, place: Place, value: str) -> bytes:
     extra = {it: f", {line}" if it is place and key.name not in ("path", "dbs", "replica") else "" for it in Place}
     path = value if place is Place.DATABASE and key.name == "path" else "/data/app.db"
     root = "path: " + (value if place is Place.REPLICA and key.name == "path" else "/backup/app")
-    if place is Place.REPLICA and key.name in S3_KEYS:
+    if place is Place.REPLICA and key in S3_KEYS:
         root = "type: s3" if key.name == "bucket" else "type: s3, bucket: b"
     replica = value if key.name == "replica" else f"{{{root}{extra[Place.REPLICA]}}}"
     dbs = value if key.name == "dbs" else f"[{{path: {path}, replica: {replica}{extra[Place.DATABASE]}}}]"
@@ -101,7 +100,7 @@ def test_a_key_does_what_its_row_says(key: Key, place: Place) -> None:
 
 @pytest.mark.parametrize("kind", STORE_TYPES)
 def test_a_refused_type_is_one_fault_however_many_keys_it_has(kind: str) -> None:
-    own = ", ".join(f"{key.name}: x" for key in KEYS if key.note.startswith("it belongs to"))
+    own = ", ".join(f"{key.name}: [x]" for key in KEYS if key in S3_KEYS or key.note.startswith("it belongs to"))
     data = f"dbs: [{{path: /data/app.db, replica: {{type: {kind}, {own}}}}}]".encode()
     with pytest.raises(ConfigError) as caught:
         check_config(data, SOURCE, {})
