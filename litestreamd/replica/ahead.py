@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 @contextmanager
 def worker_pool(workers: int) -> Iterator[ThreadPoolExecutor]:
     """Threads for one piece of work; after an error what has not begun is not begun any more."""
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="restore")
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="ahead")
     try:
         yield pool
     finally:

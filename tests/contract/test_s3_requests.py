@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from litestreamd.basics.errors import ObjectMissing, RightsError, StoreError, StoreRefuses
+from litestreamd.basics.errors import ObjectMissing, RightsError, StoreError, StoreMissing, StoreRefuses
 from litestreamd.ltx.names import ObjectName
 from litestreamd.replica.port import Created, Fence
 from litestreamd.replica.s3.bucket import Bucket
@@ -335,3 +335,11 @@ def test_storage_class_and_kms_key_are_asked_for(proxy: FaultProxy, place: MiniS
     assert seen.headers["x-amz-storage-class"] == "STANDARD_IA"
     assert seen.headers["x-amz-server-side-encryption"] == "aws:kms"
     assert seen.headers["x-amz-server-side-encryption-aws-kms-key-id"] == "a-key"
+
+
+def test_a_bucket_that_is_gone_is_no_missing_object(place: MiniStackPlace) -> None:
+    """Both are answered with 404."""
+    lost = S3Replica(place.settings(bucket="nobody-has-made-this"), "s3")
+    for deed in (lambda: lost.read_at(NAME, 0, 1), lambda: lost.delete([NAME]), lambda: lost.create(NAME, [b"x"], 1)):
+        with pytest.raises(StoreMissing, match="the bucket does not exist"):
+            deed()

@@ -46,7 +46,7 @@ _KEPT = frozenset({"put_object", "create_multipart_upload"})
 
 
 class Told(Exception):
-    """An answer that the caller has named beforehand. `code`: the store's."""
+    """An answer that the caller has named beforehand. `code`: as the caller named it, a code or a status."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -158,9 +158,17 @@ class Bucket:
             try:
                 return client.call(operation, headers, parameters)
             except ClientError as error:
-                if (code := code_of(error)) in expected or str(status_of(error)) in expected:
-                    raise Told(code) from error
+                if (answer := _expected(error, expected)) is not None:
+                    raise Told(answer) from error
                 raise store_fault(error, self.place) from error
+
+
+def _expected(error: ClientError, expected: Collection[str]) -> str | None:
+    """What the caller counts with, by its code, else by its status. A bucket that is not there never is."""
+    code, status = code_of(error), str(status_of(error))
+    if code in expected:
+        return code
+    return status if status in expected and code != "NoSuchBucket" else None
 
 
 def _range(offset: int, length: int | None) -> dict[str, Any]:
