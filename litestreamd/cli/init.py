@@ -1,0 +1,71 @@
+"""`init`: make the units of an instance run as the owner of its databases, with nothing but their folders.
+
+In: an instance, its configuration, who owns the databases. Out: a drop-in for each of its units, and the rights of the
+configuration file. Promised: everything is checked before the first file is written, what is right already is left
+alone, and a drop-in that was not written by this command is never replaced.
+"""
+
+import sys
+from pathlib import Path
+
+from litestreamd.basics.errors import ExitCode
+from litestreamd.cli.command import Command
+from litestreamd.cli.init_files import check_replaceable, guard_configuration, write_dropin
+from litestreamd.cli.init_owner import find_owner
+from litestreamd.cli.options import NO_EXPAND_ENV, Arguments, Option
+from litestreamd.cli.selection import configuration
+from litestreamd.config.model import Config
+from litestreamd.config.owner_dropin import owner_dropin
+from litestreamd.config.unit_values import check_instance
+from litestreamd.config.used_folders import used_folders
+
+UNIT_DIRECTORY = Path("/etc/systemd/system")
+UNITS = ("litestreamd", "litestreamd-restore", "litestreamd-verify")
+
+
+def run(arguments: Arguments) -> ExitCode:
+    """Write the drop-ins, or with -dry-run print them."""
+    instance = arguments.words[0]
+    check_instance(instance, "litestreamd-failure@litestreamd-restore@.service.service")
+    config = configuration(arguments, instance)
+    owner = find_owner(config, arguments.text("user"), arguments.text("group"))
+    text = owner_dropin(instance, owner, used_folders(config, owner), _other_owner_wanted(config))
+    paths = [UNIT_DIRECTORY / f"{unit}@{instance}.service.d" / "owner.conf" for unit in UNITS]
+    for path in paths:
+        check_replaceable(path)
+    dry = arguments.switch("dry-run")
+    assert config.source is not None
+    print("\n".join(guard_configuration(config.source, owner, dry) + [write_dropin(path, text, dry) for path in paths]))
+    if dry:
+        print(f"\n{text}", end="")
+    else:
+        _next(instance)
+    return ExitCode.OK
+
+
+def _other_owner_wanted(config: Config) -> bool:
+    return any(database.restore.owner or database.restore.group for database in config.databases)
+
+
+def _next(instance: str) -> None:
+    sys.stdout.write(
+        "next:\n  systemctl daemon-reload\n"
+        f"  systemctl enable '{UNITS[0]}@{instance}.service'\n  systemctl restart '{UNITS[0]}@{instance}.service'\n"
+    )
+
+
+COMMAND = Command(
+    name="init",
+    summary="let systemd run an instance as the owner of its databases",
+    synopses=("[options] INSTANCE",),
+    options=(
+        Option("user", "the user to run as (default: the owner of the databases)", "NAME"),
+        Option("group", "the group to run as (default: the group of the databases, or of -user)", "NAME"),
+        Option("dry-run", "print what would be written, and write nothing"),
+        NO_EXPAND_ENV,
+    ),
+    run=run,
+    words_min=1,
+    words_max=1,
+    examples=("app", "-dry-run app"),
+)

@@ -1,0 +1,57 @@
+"""What `init` writes: drop-ins of systemd, and the rights of a configuration.
+
+In: paths and texts. Out: what was done, a line each. Promised: a file is replaced whole or not at all, and only one of
+ours; with `dry` nothing is touched, and the lines say what would be done.
+"""
+
+import os
+from pathlib import Path
+
+from litestreamd.basics.errors import ConflictError
+from litestreamd.cli.init_owner import group_number
+from litestreamd.config.owner_dropin import Owner, is_ours
+
+_MODE = 0o640
+
+
+def check_replaceable(path: Path) -> None:
+    """Raises ConflictError for a file that somebody else wrote."""
+    if path.is_symlink() or (path.exists() and not is_ours(path.read_text(errors="replace"))):
+        raise ConflictError(
+            f"{path} was not written by litestreamd init: give it another name (each *.conf there counts), or remove it"
+        )
+
+
+def write_dropin(path: Path, text: str, dry: bool) -> str:
+    """Put the text in place."""
+    if path.exists() and path.read_text(errors="replace") == text:
+        return f"{path}: right already"
+    done = "would be replaced" if path.exists() else "would be written"
+    if not dry:
+        done = done.removeprefix("would be ")
+        _replace(path, text)
+    return f"{path}: {done}"
+
+
+def guard_configuration(path: Path, owner: Owner, dry: bool) -> list[str]:
+    """root:<group> 0640, so that the service can read the configuration and nobody else can; nothing to say: []."""
+    real, gid = path.resolve(), group_number(owner)
+    status = real.stat()
+    mode = status.st_mode & 0o7777
+    if status.st_uid == 0 and status.st_gid == gid and mode & 0o040 and not mode & ~_MODE:
+        return []
+    if not dry:
+        os.chown(real, 0, gid)
+        real.chmod(_MODE)
+    return [f"{path}: {'would be' if dry else 'is now'} root:{owner.group} {_MODE:04o}"]
+
+
+def _replace(path: Path, text: str) -> None:
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    try:
+        new.write_text(text)
+        new.chmod(0o644)
+        new.rename(path)
+    finally:
+        new.unlink(missing_ok=True)

@@ -1,0 +1,59 @@
+"""The folders that an instance writes in, as its configuration names them and as they are.
+
+In: a Config. Out: `Folders` for its units. Promised: every folder exists; a missing one is an error that names it and
+says how to make it, because a sandbox cannot be opened for what is not there when the service starts.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from litestreamd.basics.errors import EnvironmentFault
+from litestreamd.config.model import Config, DatabaseSettings
+from litestreamd.config.owner_dropin import Folders, Owner
+from litestreamd.replica.folder.settings import FolderSettings
+from litestreamd.replica.s3.settings import S3Settings
+
+_TEMPORARY = (Path("/tmp"), Path("/var/tmp"))
+
+
+def used_folders(config: Config, owner: Owner) -> Folders:
+    """Folders of databases, file replicas and meta-path. Raises EnvironmentFault with a line for each missing one."""
+    named = tuple(dict.fromkeys(path for database in config.databases for path in _written(database)))
+    faults = [_fault(path, owner) for path in named if not path.is_dir() or _is_temporary(path)]
+    if faults:
+        raise EnvironmentFault("\n".join(faults))
+    stores = [spec.store for database in config.databases for spec in database.replicas]
+    buckets = [store for store in stores if isinstance(store, S3Settings)]
+    bundles = (Path(store.ca_bundle).resolve() for store in buckets if store.ca_bundle)
+    return Folders(
+        written=tuple(dict.fromkeys(path.resolve() for path in named)),
+        mounts=named,
+        read=tuple(dict.fromkeys(bundles)),
+        reads_home=any(store.profile for store in buckets),
+    )
+
+
+def _written(database: DatabaseSettings) -> Iterator[Path]:
+    yield database.path.parent
+    # Through a symbolic link: SQLite has the -wal and the -shm beside the file itself.
+    yield database.path.resolve().parent
+    if database.meta_path is not None:
+        yield database.meta_path
+    for spec in database.replicas:
+        if isinstance(spec.store, FolderSettings):
+            yield spec.store.path
+
+
+def _is_temporary(path: Path) -> bool:
+    return any(folder in (path, *path.parents) for folder in _TEMPORARY)
+
+
+def _fault(path: Path, owner: Owner) -> str:
+    if _is_temporary(path):
+        return f"{path} is temporary: the service has a /tmp and /var/tmp of its own (PrivateTmp=) and does not see it"
+    if path.exists():
+        return f"{path} is no folder"
+    return (
+        f"the folder {path} does not exist: mount its disk, or make it with"
+        f" install -d -o {owner.user} -g {owner.group} {path}"
+    )
