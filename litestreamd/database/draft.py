@@ -14,6 +14,7 @@ from pathlib import Path
 
 from litestreamd.basics.errors import EnvironmentFault, LitestreamdError, RightsError
 from litestreamd.basics.quantities import format_size
+from litestreamd.database.ownership import give
 
 # One writev takes at most this many buffers (limits.h, IOV_MAX on Linux).
 _MOST_BUFFERS = 1024
@@ -54,8 +55,7 @@ class Draft:
     def finish(self, mode: int, uid: int, gid: int) -> None:
         """Set mode and owner (-1: as it is) and make every byte durable."""
         with told(self.path):
-            if (uid, gid) != (-1, -1):
-                os.fchown(self._descriptor, uid, gid)
+            give(self._descriptor, uid, gid)
             os.fchmod(self._descriptor, mode)
             os.fsync(self._descriptor)
 

@@ -4,12 +4,12 @@ In and out: a RestoredFrom in the state directory of a database (plan/continuati
 Promised: written whole or not at all.
 """
 
-import os
 from pathlib import Path
 
 from litestreamd.basics.errors import DamagedData
 from litestreamd.basics.txid import format_txid
 from litestreamd.database.draft import told
+from litestreamd.database.ownership import give
 from litestreamd.database.state import VERSION, read_json, write_json
 from litestreamd.plan.continuation import Head, RestoredFrom
 
@@ -25,7 +25,7 @@ def save_restored_from(directory: Path, record: RestoredFrom, uid: int, gid: int
         for folder in (directory.parent, directory):
             if not folder.exists():
                 folder.mkdir(mode=0o700, parents=True)
-                os.chown(folder, uid, gid, follow_symlinks=False)
+                give(folder, uid, gid)
     path = directory / _NAME
     write_json(
         path,
@@ -39,7 +39,7 @@ def save_restored_from(directory: Path, record: RestoredFrom, uid: int, gid: int
         },
     )
     with told(path):
-        os.chown(path, uid, gid, follow_symlinks=False)
+        give(path, uid, gid)
 
 
 def load_restored_from(directory: Path) -> RestoredFrom | None:
