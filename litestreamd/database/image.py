@@ -10,17 +10,27 @@ it to be restarted under us); see wal.c, walTryBeginRead and walCheckpoint.
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
 from litestreamd.basics.checksum import lock_page, page_checksum
 from litestreamd.basics.errors import EnvironmentFault
 from litestreamd.database.batches import newest_frames, read_batches, read_page
-from litestreamd.database.live import LiveDatabase
 from litestreamd.plan.position import Frames, Position
 from litestreamd.wal.checksum import stored
 from litestreamd.wal.index import IndexHeader
 
 PORTION = 1 << 20
+
+
+class DatabaseFiles(Protocol):
+    """What an image needs of an opened database (database/live, database/live_pages)."""
+
+    @property
+    def fd(self) -> int: ...
+    @property
+    def page_size(self) -> int: ...
+    def size(self) -> int: ...
+    def open_wal(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +45,7 @@ class Changes:
 class Image:
     """A readable snapshot. Close it when done; the guard must stay open until then."""
 
-    def __init__(self, live: LiveDatabase, header: IndexHeader) -> None:
+    def __init__(self, live: DatabaseFiles, header: IndexHeader) -> None:
         self.header = header
         self.page_size = header.page_size or live.page_size
         self.count = self._count(live, header)
@@ -138,7 +148,7 @@ class Image:
             frames = Frames(header.backfilled + 1, header.max_frame)
             self._overlay = newest_frames(self._wal_fd, self.page_size, frames)
 
-    def _count(self, live: LiveDatabase, header: IndexHeader) -> int:
+    def _count(self, live: DatabaseFiles, header: IndexHeader) -> int:
         return header.page_count or live.size() // self.page_size
 
 
