@@ -1,124 +1,194 @@
-"""`verify`: whether a backup can be restored, proven without writing a database."""
+"""`verify`: whether a backup can be restored, and is what the live database holds.
 
-from litestreamd.basics.errors import ExitCode, LitestreamdError
-from litestreamd.basics.quantities import format_size
-from litestreamd.basics.txid import format_txid
+A replica by its URL is restored to nowhere. For databases of a configuration a drill is made: restored to scratch,
+compared, and the result kept for `status` and the metrics.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+from litestreamd.basics.errors import ExitCode, LitestreamdError, UsageError
 from litestreamd.cli.command import Command
+from litestreamd.cli.drill_barrier import barrier_of, control_socket
 from litestreamd.cli.options import JSON, Arguments, Option
 from litestreamd.cli.progress import Progress
-from litestreamd.cli.restore_report import Report, say
-from litestreamd.cli.restore_report_v3 import reached_v3
-from litestreamd.cli.selection import SELECTION, select_replicas
+from litestreamd.cli.restore_report import Report, say, warn
+from litestreamd.cli.selection import SELECTION, Target, select, select_replicas
 from litestreamd.cli.table import print_json
-from litestreamd.jobs.verify import Checks, Damage, Verified, verify
-from litestreamd.plan.restore_v3 import PlanV3
+from litestreamd.cli.verify_report import entry, failed, live_fields, print_verified
+from litestreamd.config.model import DatabaseSettings
+from litestreamd.config.places import absolute
+from litestreamd.database.state_paths import state_directory
+from litestreamd.database.verified import Verified as Record
+from litestreamd.database.verified import load_verified, save_verified
+from litestreamd.jobs.drill import Ground, Outcome, drill, summarize
+from litestreamd.jobs.drill_events import DrillFailed, DrillPassed
+from litestreamd.jobs.events import Event
+from litestreamd.jobs.verify import Checks, verify
 from litestreamd.replica.build import build_replica
 from litestreamd.replica.port import ReplicaSpec
-
-_NAMED = 8
-"""Restore points that a line names one by one."""
 
 
 def run(arguments: Arguments) -> ExitCode:
     """Verify every selected replica. Damage counts more than a replica that cannot be reached."""
+    entries: list[dict[str, object]] = []
+    errors: list[LitestreamdError] = []
+    for target in _targets(arguments.words[0], arguments):
+        outcomes = _drills(target, arguments) if target.database else _verifications(target, arguments)
+        for outcome in outcomes:
+            entries.append(_entry(outcome, target.database))
+            if outcome.error:
+                errors.append(outcome.error)
+    if arguments.switch("json"):
+        print_json(sorted(entries, key=lambda each: each["sound"] is None))
+    codes = [error.exit_code for error in errors]
+    return ExitCode.DAMAGED if ExitCode.DAMAGED in codes else codes[0] if codes else ExitCode.OK
+
+
+def announce(event: DrillPassed | DrillFailed) -> None:
+    """Where the end of a drill is told besides the output: nowhere yet."""
+
+
+def _targets(word: str, arguments: Arguments) -> tuple[Target, ...]:
+    """A replica, or all databases that are meant."""
+    return (select_replicas(word, arguments),) if "/" in word else select(word, arguments)
+
+
+def _verifications(target: Target, arguments: Arguments) -> Iterator[Outcome]:
+    for name in ("scratch", "no-live"):
+        if arguments.text(name) is not None:
+            raise UsageError(f"-{name} is for databases of a configuration: a replica URL is restored to nowhere")
     as_json = arguments.switch("json")
-    answers: list[Verified] = []
-    errors: list[tuple[ReplicaSpec, LitestreamdError]] = []
-    for spec in select_replicas(arguments.words[0], arguments).replicas:
+    for spec in target.replicas:
+        progress = None if as_json else Progress()
+        began = time.monotonic()
         try:
-            answers.append(_verified(spec, arguments, as_json))
+            verified = verify(build_replica(spec), _checks(spec, arguments, progress), Report(as_json, True).tell)
+            outcome = Outcome(spec.name, time.monotonic() - began, verified)
         except LitestreamdError as error:
-            errors.append((spec, error))
-        else:
-            if not as_json:
-                _print(answers[-1])
-    if as_json:
-        print_json([_entry(answer) for answer in answers] + [_failed(*each) for each in errors])
-    for spec, reason in errors:
-        say(f"error: replica {spec.name}: {reason}")
-    if any(answer.damage for answer in answers):
-        return ExitCode.DAMAGED
-    return errors[0][1].exit_code if errors else ExitCode.OK
+            outcome = Outcome(spec.name, time.monotonic() - began, fault=error)
+        _show(outcome, progress)
+        yield outcome
 
 
-def _verified(spec: ReplicaSpec, arguments: Arguments, as_json: bool) -> Verified:
+def _drills(target: Target, arguments: Arguments) -> list[Outcome]:
+    """All replicas of a database, and the record of them."""
+    database = target.database
+    assert database
+    signal.signal(signal.SIGTERM, _stop)
+    state = state_directory(database.path, database.meta_path, target.source)
+    outcomes = [_drill(spec, database, target.source, state, arguments) for spec in target.replicas]
+    if state.is_dir():
+        try:
+            now_ms = time.time_ns() // 1_000_000
+            save_verified(state, summarize(outcomes, now_ms, _last(state)))
+        except LitestreamdError as error:
+            warn(f"the result is not kept: {error}")
+    return outcomes
+
+
+def _drill(
+    spec: ReplicaSpec, database: DatabaseSettings, source: Path | None, state: Path, arguments: Arguments
+) -> Outcome:
+    as_json = arguments.switch("json")
     progress = None if as_json else Progress()
-    checks = Checks(
+    report = Report(as_json, several=True)
+
+    def tell(event: Event) -> None:
+        if progress:
+            progress.clear()
+        report.tell(event)
+        if isinstance(event, DrillPassed | DrillFailed):
+            announce(event)
+
+    ground = Ground(
+        database=database.path,
+        state=state,
+        scratch=_scratch(state, arguments),
+        barrier=barrier_of(control_socket(source), database.path, spec.name),
+        compare_live=not arguments.switch("no-live"),
+    )
+    try:
+        outcome = drill(build_replica(spec), ground, _checks(spec, arguments, progress), tell)
+    finally:
+        if progress:
+            progress.clear()
+    _show(outcome, progress)
+    return outcome
+
+
+def _checks(spec: ReplicaSpec, arguments: Arguments, progress: Progress | None) -> Checks:
+    return Checks(
         everything=arguments.switch("all"),
         parallelism=arguments.number("parallelism", 8, at_least=1),
         progress=progress,
         identities=spec.identities,
     )
+
+
+def _scratch(state: Path, arguments: Arguments) -> Path:
+    """What was asked for; else the state directory, which the service may write, or, before a daemon has made that,
+    where large temporary files go."""
+    given = arguments.text("scratch")
+    if given is not None:
+        folder = absolute(given, os.environ)
+        if not folder.is_dir():
+            raise UsageError(f"-scratch: {folder} is not a folder")
+        return folder
+    return state if state.is_dir() else Path(os.environ.get("TMPDIR") or "/var/tmp")
+
+
+def _last(state: Path) -> Record | None:
     try:
-        return verify(build_replica(spec), checks, Report(as_json, several=True).tell)
-    finally:
-        if progress:
-            progress.clear()
+        return load_verified(state)
+    except LitestreamdError as error:
+        warn(str(error))
+        return None
 
 
-def _print(answer: Verified) -> None:
-    name = answer.replica.name
-    if answer.filled and answer.plan:
-        proof = "the database checksum" if answer.filled.proven else "every file checksum"
-        print(f"replica {name}: {_reached(answer)} is sound, {format_size(answer.filled.size)}, proven by {proof}")
-    if answer.read:
-        print(f"replica {name}: {answer.read} objects were read to their end")
-    for finding in answer.findings:
-        print(f"replica {name}: {finding.sentence}")
-    for damage in answer.damage:
-        print(f"replica {name}: damaged: {damage.error}{_lost(damage)}")
+def _show(outcome: Outcome, progress: Progress | None) -> None:
+    """As text, unless JSON is wanted (then there is no progress); errors always."""
+    if progress:
+        progress.clear()
+        if outcome.verified:
+            print_verified(outcome.verified, outcome.comparison)
+    if outcome.fault:
+        say(f"error: replica {outcome.replica}: {outcome.fault}")
 
 
-def _reached(answer: Verified) -> str:
-    plan = answer.plan
-    assert plan
-    return reached_v3(plan) if isinstance(plan, PlanV3) else f"TXID {format_txid(plan.max_txid)}"
+def _entry(outcome: Outcome, database: DatabaseSettings | None) -> dict[str, object]:
+    place: dict[str, object] = {"db": str(database.path)} if database else {}
+    if outcome.verified is None:
+        assert outcome.fault
+        return failed(outcome.replica, outcome.fault) | place
+    live = live_fields(outcome.comparison) if outcome.comparison else {}
+    return entry(outcome.verified) | live | place
 
 
-def _lost(damage: Damage) -> str:
-    if not damage.name:
-        return ""
-    if not damage.lost:
-        return "; no restore point is lost with it"
-    count = f"{len(damage.lost)} restore points are" if len(damage.lost) > 1 else "1 restore point is"
-    named = ", ".join(format_txid(txid) for txid in damage.lost[:_NAMED])
-    more = f" ... {format_txid(damage.lost[-1])}" if len(damage.lost) > _NAMED else ""
-    return f"; {count} lost with it: {named}{more}"
-
-
-def _entry(answer: Verified) -> dict[str, object]:
-    plan, filled = answer.plan, answer.filled
-    return {
-        "replica": answer.replica.name,
-        "sound": not answer.damage,
-        "txid": format_txid(plan.max_txid) if plan and not isinstance(plan, PlanV3) else None,
-        "proof": None if filled is None else "database-checksum" if filled.proven else "file-checksums",
-        "size": filled.size if filled else None,
-        "objects_read": answer.read,
-        "findings": [{"kind": each.kind.name.lower(), "text": each.sentence} for each in answer.findings],
-        "damaged": [
-            {"name": each.name or None, "error": each.error, "lost": [format_txid(txid) for txid in each.lost]}
-            for each in answer.damage
-        ],
-    }
-
-
-def _failed(spec: ReplicaSpec, error: LitestreamdError) -> dict[str, object]:
-    return {"replica": spec.name, "sound": None, "error": str(error)}
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    """SIGTERM takes the same way out as Ctrl-C, so that scratch is removed; once, so that it is removed whole."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 COMMAND = Command(
     name="verify",
-    summary="prove that a backup can be restored, without writing a database",
+    summary="prove that a backup can be restored, and equals the live database",
     synopses=("[options] DATABASE|INSTANCE|REPLICA_URL",),
     options=(
         Option("all", "read every object to its end, not only those of the newest state"),
         Option("parallelism", "how many objects are worked on at once (default: 8)", "NUMBER"),
+        Option("scratch", "where the database is restored to for a while (default: its state directory)", "DIR"),
+        Option("no-live", "leave the live database alone"),
         JSON,
         *SELECTION,
     ),
     run=run,
     words_min=1,
     words_max=1,
-    examples=("/path/to/db", "-all file:///path/to/replica"),
+    examples=("app", "/path/to/db", "-all file:///path/to/replica"),
 )

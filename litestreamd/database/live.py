@@ -60,7 +60,7 @@ class LiveDatabase:
         Raises Absent, BusyError (another daemon, named by pid; a rollback-journal database in use), RightsError,
         DamagedData (not an SQLite database), EnvironmentFault.
         """
-        self.fd = _open_read_only(self.path)
+        self.fd = open_read_only(self.path)
         # A symbolic link in the path may lead elsewhere by now.
         self.wal_path, self.shm_path = _sidecars(self.path)
         try:
@@ -70,7 +70,7 @@ class LiveDatabase:
             if switched:
                 self._switch_to_wal(switch_to_wal)
             self.guard.open()
-            self._shm_fd = _open_read_only(self.shm_path)
+            self._shm_fd = open_read_only(self.shm_path)
             self._wal_inode = _inode_at(self.wal_path)
             self.page_size = header.page_size
             self.header()
@@ -111,7 +111,7 @@ class LiveDatabase:
 
     def open_wal(self) -> int:
         """A descriptor of the -wal for one piece of work; the caller closes it (SQLite takes no locks on this file)."""
-        return _open_read_only(self.wal_path)
+        return open_read_only(self.wal_path)
 
     def same_files(self) -> bool:
         """Whether the three paths still lead to the files that we (and our connections) hold. SQLite deletes none of
@@ -227,7 +227,8 @@ def _inode_at(path: Path) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def _open_read_only(path: Path) -> int:
+def open_read_only(path: Path) -> int:
+    """A descriptor for reading. Raises Absent, RightsError, EnvironmentFault."""
     try:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -44,6 +44,14 @@ class PageSet:
         bits = int.from_bytes(self._bits[: (last >> 3) + 1], "little")
         return (bits & ((1 << (last + 1)) - 1)).bit_count()
 
+    def __iter__(self) -> Iterator[int]:
+        """All of them, ascending."""
+        return self.within(1, len(self._bits) << 3)
+
+    def total(self) -> int:
+        """How many pages are here."""
+        return int.from_bytes(self._bits, "little").bit_count()
+
     def encode(self) -> bytes:
         """The bits."""
         return bytes(self._bits)

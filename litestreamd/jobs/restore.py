@@ -30,7 +30,7 @@ from litestreamd.jobs.restore_events import (
     RestoreStartedV3,
 )
 from litestreamd.jobs.restore_fill import Filled, fill
-from litestreamd.jobs.restore_sink import Counted, Progress, Sink
+from litestreamd.jobs.restore_sink import Admit, Admitted, Counted, Progress, Sink
 from litestreamd.jobs.restore_v3 import FilledV3, fill_v3
 from litestreamd.plan.continuation import Head, RestoredFrom
 from litestreamd.plan.resolution import resolve
@@ -68,6 +68,7 @@ class Request:
     force: replace an existing database (it is kept beside). parallelism: objects or pieces in work at once.
     state_directory: where to leave `restored-from`, None when the database is not restored to its own place.
     progress: told how far it is, from any thread.
+    admit: asked with the size of the database before anything is written; may refuse by raising.
     identities: for replicas, by name, the age identities that open what Litestream 0.3 encrypted. Secrets.
     """
 
@@ -79,6 +80,7 @@ class Request:
     ownership: Ownership = Ownership()
     state_directory: Path | None = None
     progress: Progress | None = None
+    admit: Admit | None = None
     identities: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
 
 
@@ -130,7 +132,8 @@ def _attempt(chosen: Candidate | CandidateV3, request: Request, tell: Observer, 
     replica, plan = chosen.replica, chosen.plan
     record = _record(chosen) if request.state_directory else None
     with draft_for(request.output) as draft:
-        sink = Counted(draft, request.progress) if request.progress else draft
+        sink: Sink = Admitted(draft, request.admit) if request.admit else draft
+        sink = Counted(sink, request.progress) if request.progress else sink
         filled = _fill(chosen, sink, request, tell)
         passing("restore.filled")
         mode, uid, gid = _ownership(chosen, request)

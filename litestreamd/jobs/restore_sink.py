@@ -12,6 +12,10 @@ Progress = Callable[[int, int], None]
 """progress(done, total): bytes of the database so far, and in all; from any thread, one call at a time."""
 
 
+Admit = Callable[[int], object]
+"""admit(size): the bytes that are about to be written; raises when they may not be."""
+
+
 class Sink(Protocol):
     """What a restore needs of the file it makes; database/draft is one."""
 
@@ -30,6 +34,19 @@ class Nowhere:
 
     def write(self, images: Sequence[bytes], offset: int) -> None:
         pass
+
+
+class Admitted:
+    """A sink that is asked for room before it gets anything."""
+
+    def __init__(self, sink: Sink, admit: Admit) -> None:
+        self._sink = sink
+        self._admit = admit
+        self.write = sink.write
+
+    def resize(self, size: int) -> None:
+        self._admit(size)
+        self._sink.resize(size)
 
 
 class Counted:

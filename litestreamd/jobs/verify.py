@@ -1,4 +1,4 @@
-"""Proves what a replica holds without writing a database: a restore of the newest state whose pages are thrown away.
+"""Proves what a replica holds: a restore of the newest state, whose pages are thrown away or, for a drill, kept.
 
 In: a replica. Out: `Verified`: what its listing shows, what was proven, which objects are damaged and which restore
 points are lost with them. Promised: what is called sound here is what a restore would accept, for it is the same
@@ -9,19 +9,21 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from litestreamd.basics.errors import DamagedData, NotAvailable, ObjectMissing
 from litestreamd.basics.txid import format_txid
-from litestreamd.jobs.events import Observer
-from litestreamd.jobs.restore import TRIES
+from litestreamd.jobs.events import Event, Observer
+from litestreamd.jobs.restore import TRIES, Integrity, Ownership, Request, Restored, restore
 from litestreamd.jobs.restore_choice import Candidate, CandidateV3, NoBackup, candidate
+from litestreamd.jobs.restore_events import ReplicaPassedOver
 from litestreamd.jobs.restore_fill import Filled, fill
-from litestreamd.jobs.restore_sink import Counted, Nowhere, Progress, Sink
+from litestreamd.jobs.restore_sink import Admit, Counted, Nowhere, Progress, Sink
 from litestreamd.jobs.restore_source import DamagedObject, ObjectReader
 from litestreamd.jobs.restore_v3 import FilledV3, fill_v3
 from litestreamd.plan.findings import Finding, findings
 from litestreamd.plan.points import restore_points
-from litestreamd.plan.restore import Latest, RestorePlan
+from litestreamd.plan.restore import Latest, RestorePlan, plan_restore
 from litestreamd.plan.restore_v3 import PlanV3
 from litestreamd.replica.ahead import done_ahead, worker_pool
 from litestreamd.replica.port import Replica, StoredObject
@@ -46,19 +48,25 @@ class Verified:
     replica: Replica
     findings: tuple[Finding, ...]
     plan: RestorePlan | PlanV3 | None
-    filled: Filled | FilledV3 | None
+    filled: Filled | FilledV3 | Restored | None
     read: int
     damage: tuple[Damage, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """How thoroughly. everything: every object to its end. identities: of age, for Litestream 0.3. Secrets."""
+    """How thoroughly. everything: every object to its end. identities: of age, for Litestream 0.3. Secrets.
+
+    output: a file to restore to (in a folder of its own), which SQLite is then asked about; None: the pages are thrown
+    away. admit: asked for room before that file is written.
+    """
 
     everything: bool = False
     parallelism: int = 8
     progress: Progress | None = None
     identities: Sequence[str] = ()
+    output: Path | None = None
+    admit: Admit | None = None
 
 
 def verify(replica: Replica, checks: Checks, tell: Observer) -> Verified:
@@ -76,11 +84,14 @@ def verify(replica: Replica, checks: Checks, tell: Observer) -> Verified:
 
 def _newest_state(
     replica: Replica, objects: Sequence[StoredObject], checks: Checks, tell: Observer
-) -> tuple[RestorePlan | PlanV3 | None, Filled | FilledV3 | None, list[Damage]]:
-    """Restore it to nowhere; listed again when an object vanishes, as a restore does."""
+) -> tuple[RestorePlan | PlanV3 | None, Filled | FilledV3 | Restored | None, list[Damage]]:
+    """Restore it; to nowhere: listed again when an object vanishes, as a restore does."""
     plan = None
     for left in reversed(range(TRIES)):
         try:
+            if checks.output:
+                restored = _restore(replica, checks.output, checks, tell)
+                return restored.plan, restored, []
             chosen = candidate(replica, Latest(), replica.description, tell)
             plan = chosen.plan
             return plan, _fill(chosen, checks), []
@@ -90,10 +101,32 @@ def _newest_state(
         except NoBackup:
             raise
         except DamagedObject as error:
+            if plan is None:
+                plan = plan_restore(objects, Latest())
             return plan, None, [_damage(objects, error)]
         except (DamagedData, NotAvailable) as error:
             return plan, None, [Damage("", str(error), ())]
     raise AssertionError("the last try returns or raises")
+
+
+def _restore(replica: Replica, output: Path, checks: Checks, tell: Observer) -> Restored:
+    def tell_rest(event: Event) -> None:
+        # Its error is raised, and there is no next replica.
+        if not isinstance(event, ReplicaPassedOver):
+            tell(event)
+
+    output.unlink(missing_ok=True)
+    request = Request(
+        target=Latest(),
+        output=output,
+        parallelism=checks.parallelism,
+        integrity=Integrity.FULL,
+        ownership=Ownership(mode=0o600),
+        progress=checks.progress,
+        admit=checks.admit,
+        identities={replica.name: checks.identities},
+    )
+    return restore([replica], request, tell_rest, now_ms=0)
 
 
 def _fill(chosen: Candidate | CandidateV3, checks: Checks) -> Filled | FilledV3:

@@ -1,0 +1,146 @@
+"""The drill: the newest state of a replica is restored to scratch, proven, and compared with the live database.
+
+In: one replica of one database, and the places. Out: an Outcome. Promised: the restore is the one that an emergency
+would make, with every proof of it (jobs/verify, jobs/restore); scratch is gone afterwards; an outcome is well only when
+nothing was found, and says so when the live database was not compared. Of all outcomes of one database `summarize`
+makes the record that is kept.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from litestreamd.basics.errors import DamagedData, LitestreamdError
+from litestreamd.basics.txid import format_txid
+from litestreamd.database.scratch import ensure_room, scratch_folder
+from litestreamd.database.verified import Verified as Record
+from litestreamd.jobs.drill_changes import Superseded
+from litestreamd.jobs.drill_compare import Barrier, Comparison, Live, RestoredState, compare, not_compared
+from litestreamd.jobs.drill_events import DrillFailed, DrillPassed
+from litestreamd.jobs.events import Observer
+from litestreamd.jobs.restore_source import open_object
+from litestreamd.jobs.verify import Checks, Damage, Verified, verify
+from litestreamd.plan.restore import RestorePlan
+from litestreamd.replica.port import Replica
+
+ATTEMPTS = 3
+"""How often the newest state is restored when it is superseded before it could be compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Where a drill happens. database: the live one. state: its state directory. scratch: an existing folder.
+    barrier: of this replica, None without a daemon. compare_live: False leaves the live database alone."""
+
+    database: Path
+    state: Path
+    scratch: Path
+    barrier: Barrier | None = None
+    compare_live: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Of one replica. verified and comparison: None when the drill was broken off by `fault`."""
+
+    replica: str
+    seconds: float
+    verified: Verified | None = None
+    comparison: Comparison | None = None
+    fault: LitestreamdError | None = None
+
+    @property
+    def txid(self) -> int | None:
+        """What was restored."""
+        plan = self.verified.plan if self.verified and self.verified.filled else None
+        return plan.max_txid if isinstance(plan, RestorePlan) else None
+
+    @property
+    def error(self) -> LitestreamdError | None:
+        """Why it is not well: damage first."""
+        if self.verified and self.verified.damage:
+            return DamagedData(self.verified.damage[0].error)
+        if self.comparison and self.comparison.live is Live.DIFFERENT:
+            return DamagedData(f"the live database is not what is on the replica: {self.comparison.why}")
+        return self.fault
+
+
+def drill(replica: Replica, ground: Ground, checks: Checks, tell: Observer) -> Outcome:
+    """One replica; the end is told as DrillPassed or DrillFailed. Errors of the tree are in the outcome."""
+    began = time.monotonic()
+    try:
+        verified, comparison = _drill(replica, ground, checks, tell)
+        outcome = Outcome(replica.name, time.monotonic() - began, verified, comparison)
+    except LitestreamdError as error:
+        outcome = Outcome(replica.name, time.monotonic() - began, fault=error)
+    _tell(outcome, str(ground.database), tell)
+    return outcome
+
+
+def summarize(outcomes: Sequence[Outcome], now_ms: int, last: Record | None) -> Record:
+    """The record of a database: the first outcome that is not well, else the one with the oldest state. `last` is the
+    record so far."""
+    failed = [outcome for outcome in outcomes if outcome.error]
+    chosen = failed[0] if failed else min(outcomes, key=lambda outcome: outcome.txid or 0)
+    live = chosen.comparison.live if chosen.comparison else Live.NOT_COMPARED
+    return Record(
+        ok=not failed,
+        at_ms=now_ms,
+        txid=chosen.txid,
+        replica=chosen.replica,
+        error=str(chosen.error) if chosen.error else None,
+        live=live.value,
+        last_ok_ms=now_ms if not failed else last.last_ok_ms if last else None,
+    )
+
+
+def _drill(replica: Replica, ground: Ground, checks: Checks, tell: Observer) -> tuple[Verified, Comparison]:
+    why = ""
+    for _ in range(ATTEMPTS):
+        durable = ground.barrier() if ground.barrier else None
+        with scratch_folder(ground.scratch) as folder:
+            output = folder / "restored.db"
+            admit = partial(ensure_room, ground.scratch)
+            verified = _reaching(durable, verify(replica, replace(checks, output=output, admit=admit), tell))
+            try:
+                return verified, _comparison(verified, output, ground, durable)
+            except Superseded as error:
+                why = str(error)
+    return verified, not_compared(f"every state that was restored was superseded meanwhile: {why}")
+
+
+def _reaching(durable: int | None, verified: Verified) -> Verified:
+    """A replica that lacks what had arrived there is damaged, however sound the rest is."""
+    plan = verified.plan
+    if not durable or not verified.filled or not isinstance(plan, RestorePlan) or plan.max_txid >= durable:
+        return verified
+    error = (
+        f"{verified.replica.description}: its newest state is TXID {format_txid(plan.max_txid)}, although TXID "
+        f"{format_txid(durable)} had arrived there"
+    )
+    return replace(verified, damage=(*verified.damage, Damage("", error, ())))
+
+
+def _comparison(verified: Verified, output: Path, ground: Ground, durable: int | None) -> Comparison:
+    if not ground.compare_live:
+        return not_compared("-no-live was given")
+    if not verified.filled or verified.damage:
+        return not_compared("the replica is damaged")
+    plan = verified.plan
+    if not isinstance(plan, RestorePlan):
+        return not_compared("a backup of Litestream 0.3 has no TXIDs that could be followed")
+    page_size = open_object(verified.replica, plan.steps[-1]).header.page_size
+    state = RestoredState(verified.replica, plan.max_txid, output, page_size)
+    return compare(state, ground.database, ground.state, ground.barrier if durable is not None else None)
+
+
+def _tell(outcome: Outcome, database: str, tell: Observer) -> None:
+    error, verified, comparison = outcome.error, outcome.verified, outcome.comparison
+    if error or not verified or not verified.filled or not comparison:
+        kind = type(error).__name__ if error else ""
+        tell(DrillFailed(database, outcome.replica, outcome.txid, str(error), kind, outcome.seconds))
+        return
+    size, live = verified.filled.size, comparison.live.value
+    tell(DrillPassed(database, outcome.replica, outcome.txid, size, live, comparison.why, outcome.seconds))
