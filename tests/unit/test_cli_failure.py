@@ -2,18 +2,20 @@
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from litestreamd.basics.errors import ExitCode
+from litestreamd.basics.errors import EnvironmentFault, ExitCode
 from litestreamd.cli import failure as command
 from litestreamd.cli.main import main
 from litestreamd.daemon import failure_journal
 from litestreamd.daemon.failure_hooks import find_hooks, run_hooks
 from litestreamd.daemon.failure_report import Failure, failure_of
 from litestreamd.daemon.failure_stamp import PAUSE_S, claim_report, stamp_folder
+from litestreamd.daemon.journal_reader import Entry, Match
 from litestreamd.daemon.messages import MESSAGE_IDS
 
 UNIT = "litestreamd@app.service"
@@ -25,6 +27,10 @@ def hook(folder: Path, name: str, *lines: str, mode: int = 0o755) -> Path:
     path.write_text("\n".join(("#!/bin/sh", *lines)) + "\n")
     path.chmod(mode)
     return path
+
+
+def no_library(any_of: list[Match], since_us: int) -> Iterator[Entry]:
+    raise EnvironmentFault("neither is installed")
 
 
 def test_what_systemd_says_becomes_a_report() -> None:
@@ -127,8 +133,8 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pyt
     """Without a systemd and without libraries it still reports, on stderr, and runs the hooks."""
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(failure_journal, "systemd_journal", None)
-    monkeypatch.setattr(failure_journal, "cysystemd_reader", None)
+    monkeypatch.setattr(failure_journal, "journal", None)
+    monkeypatch.setattr(failure_journal, "read_journal", no_library)
     hooks = tmp_path / "hooks"
     hooks.mkdir()
     hook(hooks, "a", "echo ran", "exit 1")
@@ -150,7 +156,7 @@ def test_a_path_is_no_unit(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_entry_has_the_fields(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[tuple[str, dict[str, object]]] = []
     journal = SimpleNamespace(send=lambda text, **fields: sent.append((text, fields)))
-    monkeypatch.setattr(failure_journal, "systemd_journal", journal)
+    monkeypatch.setattr(failure_journal, "journal", journal)
     failure = Failure(UNIT, "timeout", "15")
     failure_journal.write_entry(failure.text(), failure.fields())
     ((text, fields),) = sent
@@ -160,32 +166,23 @@ def test_an_entry_has_the_fields(monkeypatch: pytest.MonkeyPatch) -> None:
     assert fields["LITESTREAMD_UNIT"] == UNIT
 
 
-class Reader:
-    """As systemd.journal.Reader: newest first by get_previous."""
-
-    def __init__(self) -> None:
-        self.entries = [{"MESSAGE": "old"}, {"MESSAGE": b"bytes \xff"}, {"MESSAGE": "two\nlines"}]
-
-    def get_previous(self) -> dict[str, object]:
-        return self.entries.pop() if self.entries else {}
-
-    def __getattr__(self, name: str) -> object:
-        return lambda *words, **fields: None
-
-
 def test_the_last_lines_are_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(failure_journal, "cysystemd_reader", None)
-    monkeypatch.setattr(failure_journal, "systemd_journal", SimpleNamespace(Reader=Reader))
-    assert failure_journal.last_lines(UNIT, 2) == ["bytes \N{REPLACEMENT CHARACTER}", "two lines"]
+    def entries(any_of: list[Match], since_us: int) -> Iterator[Entry]:
+        assert ("_SYSTEMD_UNIT", UNIT) in any_of
+        assert 0 < since_us < time.time_ns() // 1000
+        yield from (Entry(number, {"MESSAGE": text}) for number, text in enumerate(("old", "new", "two\nlines")))
+
+    monkeypatch.setattr(failure_journal, "read_journal", entries)
+    assert failure_journal.last_lines(UNIT, 2) == ["new", "two lines"]
 
 
 def test_a_journal_that_cannot_be_read_is_no_reason_to_be_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse() -> None:
+    def refuse(any_of: list[Match], since_us: int) -> Iterator[Entry]:
         raise PermissionError
 
-    monkeypatch.setattr(failure_journal, "cysystemd_reader", None)
-    monkeypatch.setattr(failure_journal, "systemd_journal", SimpleNamespace(Reader=refuse))
-    assert failure_journal.last_lines(UNIT, 2) == []
+    for reader in (refuse, no_library):
+        monkeypatch.setattr(failure_journal, "read_journal", reader)
+        assert failure_journal.last_lines(UNIT, 2) == []
 
 
 def test_systemctl_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
