@@ -10,7 +10,7 @@ from pathlib import Path
 
 from litestreamd.basics.errors import UsageError
 
-_PLAIN = re.compile(r"[A-Za-z0-9/._+,@~=-]+")
+_PLAIN = re.compile(r"[A-Za-z0-9/._+,@~=%-]+")
 _INSTANCE = re.compile(r"[A-Za-z0-9:_.\\@-]+")
 _LONGEST_NAME = 255
 
