@@ -10,24 +10,15 @@ from pathlib import Path
 from litestreamd.basics.errors import EnvironmentFault, StoreError
 from litestreamd.basics.txid import format_txid
 from litestreamd.daemon.control_client import NotRunning, ask
-from litestreamd.database.state_paths import CONFIGURATION_DIRECTORY
 from litestreamd.jobs.drill_compare import Barrier
 
-RUNTIME_DIRECTORY = Path("/run/litestreamd")
 PATIENCE_S = 60.0
 """How long a replica may take to get what has been committed."""
 _ANSWER_S = 10.0
 
 
-def control_socket(source: Path | None) -> Path | None:
-    """Where the daemon of a configuration listens; None for one that is no instance."""
-    if source is None or source.parent != CONFIGURATION_DIRECTORY or source.suffix != ".yml":
-        return None
-    return RUNTIME_DIRECTORY / source.stem / "control.sock"
-
-
 def barrier_of(socket: Path | None, database: Path, replica: str) -> Barrier | None:
-    """None where no daemon can be asked."""
+    """None where no daemon can be asked: there is no socket."""
     if socket is None or not socket.exists():
         return None
     return partial(_durable, socket, database, replica)

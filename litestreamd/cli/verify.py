@@ -13,20 +13,19 @@ from types import FrameType
 
 from litestreamd.basics.errors import ExitCode, LitestreamdError, UsageError
 from litestreamd.cli.command import Command
-from litestreamd.cli.drill_barrier import barrier_of, control_socket
+from litestreamd.cli.drill_barrier import barrier_of
 from litestreamd.cli.options import JSON, Arguments, Option
 from litestreamd.cli.progress import Progress
 from litestreamd.cli.restore_report import Report, say, warn
-from litestreamd.cli.selection import SELECTION, Target, select, select_replicas
+from litestreamd.cli.selection import SELECTION, Target, configuration, select, select_replicas
 from litestreamd.cli.table import print_json
-from litestreamd.cli.verify_report import entry, failed, live_fields, print_verified
+from litestreamd.cli.verify_report import announce_drill, entry, failed, live_fields, print_verified
 from litestreamd.config.model import DatabaseSettings
 from litestreamd.config.places import absolute
 from litestreamd.database.state_paths import state_directory
 from litestreamd.database.verified import Verified as Record
 from litestreamd.database.verified import load_verified, save_verified
 from litestreamd.jobs.drill import Ground, Outcome, drill, summarize
-from litestreamd.jobs.drill_events import DrillFailed, DrillPassed
 from litestreamd.jobs.events import Event
 from litestreamd.jobs.verify import Checks, verify
 from litestreamd.replica.build import build_replica
@@ -49,17 +48,13 @@ def run(arguments: Arguments) -> ExitCode:
     return ExitCode.DAMAGED if ExitCode.DAMAGED in codes else codes[0] if codes else ExitCode.OK
 
 
-def announce(event: DrillPassed | DrillFailed) -> None:
-    """Where the end of a drill is told besides the output: nowhere yet."""
-
-
 def _targets(word: str, arguments: Arguments) -> tuple[Target, ...]:
     """A replica, or all databases that are meant."""
     return (select_replicas(word, arguments),) if "/" in word else select(word, arguments)
 
 
 def _verifications(target: Target, arguments: Arguments) -> Iterator[Outcome]:
-    for name in ("scratch", "no-live"):
+    for name in ("scratch", "socket", "no-live"):
         if arguments.text(name) is not None:
             raise UsageError(f"-{name} is for databases of a configuration: a replica URL is restored to nowhere")
     as_json = arguments.switch("json")
@@ -81,7 +76,8 @@ def _drills(target: Target, arguments: Arguments) -> list[Outcome]:
     assert database
     signal.signal(signal.SIGTERM, _stop)
     state = state_directory(database.path, database.meta_path, target.source)
-    outcomes = [_drill(spec, database, target.source, state, arguments) for spec in target.replicas]
+    socket = _socket(arguments)
+    outcomes = [_drill(spec, database, socket, state, arguments) for spec in target.replicas]
     if state.is_dir():
         try:
             now_ms = time.time_ns() // 1_000_000
@@ -92,7 +88,7 @@ def _drills(target: Target, arguments: Arguments) -> list[Outcome]:
 
 
 def _drill(
-    spec: ReplicaSpec, database: DatabaseSettings, source: Path | None, state: Path, arguments: Arguments
+    spec: ReplicaSpec, database: DatabaseSettings, socket: Path | None, state: Path, arguments: Arguments
 ) -> Outcome:
     as_json = arguments.switch("json")
     progress = None if as_json else Progress()
@@ -102,14 +98,13 @@ def _drill(
         if progress:
             progress.clear()
         report.tell(event)
-        if isinstance(event, DrillPassed | DrillFailed):
-            announce(event)
+        announce_drill(event)
 
     ground = Ground(
         database=database.path,
         state=state,
         scratch=_scratch(state, arguments),
-        barrier=barrier_of(control_socket(source), database.path, spec.name),
+        barrier=barrier_of(socket, database.path, spec.name),
         compare_live=not arguments.switch("no-live"),
     )
     try:
@@ -128,6 +123,14 @@ def _checks(spec: ReplicaSpec, arguments: Arguments, progress: Progress | None) 
         progress=progress,
         identities=spec.identities,
     )
+
+
+def _socket(arguments: Arguments) -> Path | None:
+    """Where the daemon listens; None: nowhere."""
+    given, word = arguments.text("socket"), arguments.words[0]
+    if given is not None:
+        return absolute(given, os.environ)
+    return configuration(arguments, None if "/" in word else word).socket.path
 
 
 def _scratch(state: Path, arguments: Arguments) -> Path:
@@ -183,6 +186,7 @@ COMMAND = Command(
         Option("all", "read every object to its end, not only those of the newest state"),
         Option("parallelism", "how many objects are worked on at once (default: 8)", "NUMBER"),
         Option("scratch", "where the database is restored to for a while (default: its state directory)", "DIR"),
+        Option("socket", "the control socket of the daemon (default: as the configuration says)", "PATH"),
         Option("no-live", "leave the live database alone"),
         JSON,
         *SELECTION,

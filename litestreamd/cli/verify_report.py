@@ -1,16 +1,43 @@
-"""What `verify` prints, as text and as JSON: what a replica holds and how it compares with the live database."""
+"""What `verify` prints (text or JSON) and tells the journal: what a replica holds, and whether the live one equals it."""
+
+import logging
 
 from litestreamd.basics.errors import LitestreamdError
 from litestreamd.basics.quantities import format_size
 from litestreamd.basics.txid import format_txid
 from litestreamd.cli.restore_report_v3 import reached_v3
+from litestreamd.daemon.announce import announce
 from litestreamd.jobs.drill_compare import Comparison, Live
+from litestreamd.jobs.drill_events import DrillFailed, DrillPassed
+from litestreamd.jobs.events import Event
 from litestreamd.jobs.restore import Restored
 from litestreamd.jobs.verify import Damage, Verified
 from litestreamd.plan.restore_v3 import PlanV3
 
 _NAMED = 8
 """Restore points that a line names one by one."""
+
+
+def announce_drill(event: Event) -> None:
+    """An entry of the journal for the end of a drill, when this runs as a service; nothing for other events."""
+    match event:
+        case DrillPassed(live=live, why=why):
+            compared = "equal to the live database" if live == Live.EQUAL.value else f"{live}: {why}"
+            sentence = f"{event.database}: replica {event.replica} restores, and is {compared}"
+            announce("verified", sentence, logging.INFO, **_fields(event), bytes=event.size, live=live)
+        case DrillFailed(error=error):
+            sentence = f"{event.database}: the drill of replica {event.replica} failed: {error}"
+            announce("verify-failed", sentence, logging.ERROR, **_fields(event), error_class=event.error_class)
+
+
+def _fields(event: DrillPassed | DrillFailed) -> dict[str, object]:
+    return {
+        "event": type(event).__name__,
+        "db": event.database,
+        "replica": event.replica,
+        "txid": None if event.txid is None else format_txid(event.txid),
+        "duration_ms": round(event.seconds * 1000),
+    }
 
 
 def print_verified(answer: Verified, comparison: Comparison | None = None) -> None:

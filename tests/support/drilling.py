@@ -50,7 +50,7 @@ def drilled(
     compare_live: bool = True,
     meanwhile: Callable[[], object] | None = None,
 ) -> Result:
-    """Carry one out, and now and then what happens `meanwhile`. Afterwards there is no scratch in the state directory."""
+    """Carry one out, and now and then what happens `meanwhile`. Afterwards the state directory has no scratch."""
     state = state or path.with_name(path.name + "-state")
     state.mkdir(exist_ok=True)
     asked = {
