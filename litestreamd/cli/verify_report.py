@@ -1,4 +1,4 @@
-"""What `verify` prints (text or JSON) and tells the journal: what a replica holds, and whether the live one equals it."""
+"""What `verify` prints, as text and as JSON, and what it tells the journal."""
 
 import logging
 

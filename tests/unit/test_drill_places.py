@@ -80,6 +80,19 @@ def test_reading_in_slices_lets_the_wal_be_reset(tmp_path: Path, monkeypatch: py
         assert 1 <= len(found) <= 3
 
 
+def test_the_database_is_not_even_opened_for_writing(tmp_path: Path) -> None:
+    path = tmp_path / "app.db"
+    create(path)
+    with App(path) as app:
+        app.run("SELECT count(*) FROM t")
+        with LivePages(path).open() as live, live.snapshot():
+            links = [link for link in Path("/proc/self/fd").iterdir() if link.exists()]
+            ours = [link.name for link in links if os.readlink(link) == str(path)]
+            flags = [Path("/proc/self/fdinfo", name).read_text().split("flags:")[1].split()[0] for name in ours]
+    assert len(flags) == 2
+    assert {int(each, 8) & os.O_ACCMODE for each in flags} == {os.O_RDONLY}
+
+
 def test_only_what_is_wanted_is_compared(tmp_path: Path) -> None:
     path, copy = tmp_path / "app.db", tmp_path / "copy.db"
     create(path, rows=100)
