@@ -5,22 +5,25 @@ configuration file. Promised: everything is checked before the first file is wri
 alone, and a drop-in that was not written by this command is never replaced.
 """
 
+import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from litestreamd.basics.errors import ExitCode
 from litestreamd.cli.command import Command
-from litestreamd.cli.init_files import check_replaceable, guard_configuration, write_dropin
+from litestreamd.cli.init_files import check_replaceable, foreign_contents, guard_configuration, write_dropin
 from litestreamd.cli.init_owner import find_owner
 from litestreamd.cli.options import NO_EXPAND_ENV, Arguments, Option
 from litestreamd.cli.selection import configuration
 from litestreamd.config.model import Config
-from litestreamd.config.owner_dropin import owner_dropin
+from litestreamd.config.owner_dropin import Owner, owner_dropin
 from litestreamd.config.unit_values import check_instance
 from litestreamd.config.used_folders import used_folders
 
 UNIT_DIRECTORY = Path("/etc/systemd/system")
-UNITS = ("litestreamd", "litestreamd-restore", "litestreamd-verify")
+DAEMON = "litestreamd"
+UNITS = (DAEMON, "litestreamd-restore", "litestreamd-verify")
 
 
 def run(arguments: Arguments) -> ExitCode:
@@ -29,17 +32,24 @@ def run(arguments: Arguments) -> ExitCode:
     check_instance(instance, "litestreamd-failure@litestreamd-restore@.service.service")
     config = configuration(arguments, instance)
     owner = find_owner(config, arguments.text("user"), arguments.text("group"))
-    text = owner_dropin(instance, owner, used_folders(config, owner), _other_owner_wanted(config))
-    paths = [UNIT_DIRECTORY / f"{unit}@{instance}.service.d" / "owner.conf" for unit in UNITS]
-    for path in paths:
+    folders, may_chown = used_folders(config, owner), _other_owner_wanted(config)
+    texts = {
+        UNIT_DIRECTORY / f"{unit}@{instance}.service.d" / "owner.conf": owner_dropin(
+            instance, owner, folders, may_chown, firm=unit == DAEMON
+        )
+        for unit in UNITS
+    }
+    for path in texts:
         check_replaceable(path)
     dry = arguments.switch("dry-run")
     assert config.source is not None
-    print("\n".join(guard_configuration(config.source, owner, dry) + [write_dropin(path, text, dry) for path in paths]))
+    lines = guard_configuration(config.source, owner, dry)
+    lines += [write_dropin(path, text, dry) for path, text in texts.items()]
+    sys.stdout.write("\n".join(lines) + "\n")
     if dry:
-        print(f"\n{text}", end="")
+        sys.stdout.writelines(f"\n{path}:\n{text}" for path, text in texts.items())
     else:
-        _next(instance)
+        _next(instance, foreign_contents(folders.replicas, owner), owner)
     return ExitCode.OK
 
 
@@ -47,11 +57,13 @@ def _other_owner_wanted(config: Config) -> bool:
     return any(database.restore.owner or database.restore.group for database in config.databases)
 
 
-def _next(instance: str) -> None:
-    sys.stdout.write(
-        "next:\n  systemctl daemon-reload\n"
-        f"  systemctl enable '{UNITS[0]}@{instance}.service'\n  systemctl restart '{UNITS[0]}@{instance}.service'\n"
-    )
+def _next(instance: str, foreign: Sequence[Path], owner: Owner) -> None:
+    service = f"'{DAEMON}@{instance}.service'"
+    steps = ["systemctl daemon-reload", f"systemctl enable {service}", f"systemctl restart {service}"]
+    if foreign:  # from the time when the service ran as somebody else
+        folders = " ".join(shlex.quote(str(path)) for path in foreign)
+        steps[1:1] = [f"systemctl stop {service}", f"chown -R {owner.user}:{owner.group} {folders}"]
+    sys.stdout.write("".join(f"{line}\n" for line in ("next:", *(f"  {step}" for step in steps))))
 
 
 COMMAND = Command(

@@ -5,10 +5,11 @@ ours; with `dry` nothing is touched, and the lines say what would be done.
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from litestreamd.basics.errors import ConflictError
-from litestreamd.cli.init_owner import group_number
+from litestreamd.cli.init_owner import group_number, user_number
 from litestreamd.config.owner_dropin import Owner, is_ours
 
 _MODE = 0o640
@@ -44,6 +45,12 @@ def guard_configuration(path: Path, owner: Owner, dry: bool) -> list[str]:
         os.chown(real, 0, gid)
         real.chmod(_MODE)
     return [f"{path}: {'would be' if dry else 'is now'} root:{owner.group} {_MODE:04o}"]
+
+
+def foreign_contents(folders: Sequence[Path], owner: Owner) -> list[Path]:
+    """The folders in which something belongs to another user than the one that shall write there."""
+    uid = user_number(owner)
+    return [folder for folder in folders if any(path.lstat().st_uid != uid for path in (folder, *folder.iterdir()))]
 
 
 def _replace(path: Path, text: str) -> None:

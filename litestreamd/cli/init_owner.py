@@ -81,3 +81,8 @@ def _group_name(gid: int) -> str:
 def group_number(owner: Owner) -> int:
     """The number of an owner's group."""
     return int(owner.group) if owner.group.isdecimal() else grp.getgrnam(owner.group).gr_gid
+
+
+def user_number(owner: Owner) -> int:
+    """The number of an owner's user."""
+    return int(owner.user) if owner.user.isdecimal() else pwd.getpwnam(owner.user).pw_uid

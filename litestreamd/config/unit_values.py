@@ -15,14 +15,15 @@ _INSTANCE = re.compile(r"[A-Za-z0-9:_.\\@-]+")
 _LONGEST_NAME = 255
 
 
-def paths_value(paths: Iterable[Path]) -> str:
-    """A list of paths, each once, separated by spaces."""
-    return " ".join(dict.fromkeys(path_value(path) for path in paths))
+def paths_value(paths: Iterable[Path], may_be_missing: Iterable[Path] = ()) -> str:
+    """A list of paths, each once, separated by spaces; the second ones with the `-` that lets them be missing."""
+    words = [path_value(path) for path in paths] + [path_value(path, "-") for path in may_be_missing]
+    return " ".join(dict.fromkeys(words))
 
 
-def path_value(path: Path) -> str:
+def path_value(path: Path, mark: str = "") -> str:
     """One path: `%` doubled, and in quotes where it has a space, a colon or anything else that is not plain."""
-    text = str(path)
+    text = f"{mark}{path}"
     try:
         text.encode()
     except UnicodeEncodeError:

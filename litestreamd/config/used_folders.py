@@ -4,7 +4,7 @@ In: a Config. Out: `Folders` for its units. Promised: every folder exists; a mis
 says how to make it, because a sandbox cannot be opened for what is not there when the service starts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from litestreamd.basics.errors import EnvironmentFault
@@ -18,17 +18,19 @@ _TEMPORARY = (Path("/tmp"), Path("/var/tmp"))
 
 def used_folders(config: Config, owner: Owner) -> Folders:
     """Folders of databases, file replicas and meta-path. Raises EnvironmentFault with a line for each missing one."""
-    named = tuple(dict.fromkeys(path for database in config.databases for path in _written(database)))
+    written = [path for database in config.databases for path in _written(database)]
+    stores = [spec.store for database in config.databases for spec in database.replicas]
+    replicas = [store.path for store in stores if isinstance(store, FolderSettings)]
+    named = tuple(dict.fromkeys(written + replicas))
     faults = [_fault(path, owner) for path in named if not path.is_dir() or _is_temporary(path)]
     if faults:
         raise EnvironmentFault("\n".join(faults))
-    stores = [spec.store for database in config.databases for spec in database.replicas]
     buckets = [store for store in stores if isinstance(store, S3Settings)]
-    bundles = (Path(store.ca_bundle).resolve() for store in buckets if store.ca_bundle)
     return Folders(
-        written=tuple(dict.fromkeys(path.resolve() for path in named)),
+        written=_real(written),
+        replicas=_real(replicas),
         mounts=named,
-        read=tuple(dict.fromkeys(bundles)),
+        read=_real(Path(store.ca_bundle) for store in buckets if store.ca_bundle),
         reads_home=any(store.profile for store in buckets),
     )
 
@@ -39,9 +41,10 @@ def _written(database: DatabaseSettings) -> Iterator[Path]:
     yield database.path.resolve().parent
     if database.meta_path is not None:
         yield database.meta_path
-    for spec in database.replicas:
-        if isinstance(spec.store, FolderSettings):
-            yield spec.store.path
+
+
+def _real(paths: Iterable[Path]) -> tuple[Path, ...]:
+    return tuple(dict.fromkeys(path.resolve() for path in paths))
 
 
 def _is_temporary(path: Path) -> bool:

@@ -69,8 +69,8 @@ def test_what_is_no_instance(instance: str) -> None:
 
 
 def test_the_text() -> None:
-    folders = Folders(written=(Path("/data/app"), Path("/mnt/backup")), mounts=(Path("/var/lib/app"),))
-    assert owner_dropin("app", OWNER, folders, may_chown=False).splitlines()[2:] == [
+    folders = Folders((Path("/data/app"),), (Path("/mnt/backup"),), mounts=(Path("/var/lib/app"),))
+    assert owner_dropin("app", OWNER, folders, may_chown=False, firm=True).splitlines()[2:] == [
         "[Unit]",
         "RequiresMountsFor=/var/lib/app /data/app /mnt/backup",
         "",
@@ -80,13 +80,19 @@ def test_the_text() -> None:
         "CapabilityBoundingSet=",
         "SystemCallFilter=~@chown",
         "ProtectSystem=strict",
-        "ReadWritePaths=/data/app /mnt/backup",
+        "ReadWritePaths=/data/app -/mnt/backup",
         "ProtectHome=yes",
     ]
 
 
+def test_what_is_missing_keeps_only_the_daemon_from_starting() -> None:
+    folders = Folders((Path("/data/my app"),), (Path("/mnt/backup"),))
+    text = owner_dropin("app", OWNER, folders, may_chown=False, firm=False)
+    assert '\nReadWritePaths="-/data/my app" -/mnt/backup\n' in text
+
+
 def test_a_restore_for_another_owner_may_chown() -> None:
-    assert "@chown" not in owner_dropin("app", OWNER, Folders((Path("/a"),)), may_chown=True)
+    assert "@chown" not in owner_dropin("app", OWNER, Folders((Path("/a"),)), may_chown=True, firm=True)
 
 
 @pytest.mark.parametrize(
@@ -94,12 +100,13 @@ def test_a_restore_for_another_owner_may_chown() -> None:
     [
         (Folders((Path("/srv/homes/x"),)), ["ProtectHome=yes"]),
         (Folders((Path("/home/x/data"), Path("/srv/b"))), ["ProtectHome=tmpfs", "BindPaths=/home/x/data"]),
-        (Folders((Path("/srv/b"),), read=(Path("/root/ca"),)), ["ProtectHome=tmpfs", "BindReadOnlyPaths=/root/ca"]),
+        (Folders((Path("/srv/b"),), (Path("/home/x/b"),)), ["ProtectHome=tmpfs", "BindPaths=-/home/x/b"]),
+        (Folders((Path("/srv/b"),), read=(Path("/root/ca"),)), ["ProtectHome=tmpfs", "BindReadOnlyPaths=-/root/ca"]),
         (Folders((Path("/home/x/data"),), reads_home=True), ["ProtectHome=read-only"]),
     ],
 )
 def test_homes_are_hidden_except_for_what_is_used(folders: Folders, expected: list[str]) -> None:
-    lines = owner_dropin("app", OWNER, folders, may_chown=False).splitlines()
+    lines = owner_dropin("app", OWNER, folders, may_chown=False, firm=True).splitlines()
     assert lines[lines.index("ProtectSystem=strict") + 2 :] == expected
 
 
@@ -128,7 +135,8 @@ def test_every_folder_that_is_written_in(place: Path) -> None:
         """),
         OWNER,
     )
-    assert found.written == (place / "data", place / "state", place / "backup", place / "real")
+    assert found.written == (place / "data", place / "state", place / "real")
+    assert found.replicas == (place / "backup",)
     assert place / "link" in found.mounts
     assert found.read == (place / "ca.pem",)
     assert not found.reads_home
@@ -151,8 +159,8 @@ def test_each_missing_folder_is_named_with_the_way_to_make_it(place: Path) -> No
     assert str(caught.value).splitlines() == [
         f"the folder {place}/gone does not exist: mount its disk, or make it with"
         f" install -d -o app -g app {place}/gone",
-        f"the folder {place}/b1 does not exist: mount its disk, or make it with install -d -o app -g app {place}/b1",
         f"{place}/file is no folder",
+        f"the folder {place}/b1 does not exist: mount its disk, or make it with install -d -o app -g app {place}/b1",
     ]
 
 
@@ -237,16 +245,29 @@ def test_what_is_written(machine: Path, capsys: pytest.CaptureFixture[str]) -> N
         "litestreamd-verify@web@7.service.d/owner.conf",
         "litestreamd@web@7.service.d/owner.conf",
     ]
-    (text,) = set(files.values())
-    assert is_ours(text)
-    assert "User=daemon\nGroup=daemon\n" in text
-    assert f"ReadWritePaths={machine}/data {machine}/backup\n" in text
+    for name, text in files.items():
+        assert is_ours(text)
+        assert "User=daemon\nGroup=daemon\n" in text
+        mark = "" if name.startswith("litestreamd@") else "-"
+        assert f"ReadWritePaths={mark}{machine}/data -{machine}/backup\n" in text
     status = (machine / "web@7.yml").stat()
     assert (status.st_uid, status.st_gid, status.st_mode & 0o7777) == (0, 1, 0o640)
     out = capsys.readouterr().out
     assert f"{machine}/web@7.yml: is now root:daemon 0640\n" in out
     assert out.count(": written\n") == 3
     assert "systemctl daemon-reload" in out
+    assert f"chown -R daemon:daemon {machine}/backup\n" in out, "it belongs to root"
+
+
+@root_only
+def test_what_is_theirs_needs_no_chown(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (machine / "backup" / "ltx").mkdir()
+    os.chown(machine / "backup", 1, 1)
+    main(["init", "web@7"])
+    assert "chown" in capsys.readouterr().out
+    os.chown(machine / "backup" / "ltx", 1, 1)
+    main(["init", "web@7"])
+    assert "chown" not in capsys.readouterr().out
 
 
 @root_only

@@ -61,8 +61,8 @@ def wanted_by_app(folder: Path, instance: str) -> None:
 
 
 def with_owner(folder: Path) -> None:
-    folders = Folders((Path("/var/lib/my app"), Path("/home/app/100%")))
-    text = owner_dropin("app", Owner("daemon", "daemon"), folders, may_chown=False)
+    folders = Folders((Path("/var/lib/my app"),), (Path("/home/app/100%"),))
+    text = owner_dropin("app", Owner("daemon", "daemon"), folders, may_chown=False, firm=True)
     for unit in SANDBOXED:
         for instance in INSTANCES:
             (folder / f"{unit}@{instance}.service.d").mkdir()
@@ -107,7 +107,7 @@ def test_the_exposure_out_of_the_box(unit: str) -> None:
 @pytest.mark.parametrize("database", ["/var/lib/app", "/home/app/data"])
 def test_the_exposure_as_the_owner(unit: str, database: str, tmp_path: Path) -> None:
     """--offline reads one file: what a drop-in says comes after the rest of a section, and so it does here."""
-    dropin = owner_dropin("app", OWNER, Folders((Path(database),)), may_chown=False)
+    dropin = owner_dropin("app", OWNER, Folders((Path(database),)), may_chown=False, firm=True)
     text = (UNITS / f"{unit}@.service").read_text()
     (tmp_path / f"{unit}@.service").write_text(f"{text}\n{dropin}")
     code, table = security(tmp_path / f"{unit}@.service", 12)
