@@ -54,7 +54,8 @@ def run(arguments: Arguments) -> ExitCode:
 
 
 def _other_owner_wanted(config: Config) -> bool:
-    return any(database.restore.owner or database.restore.group for database in config.databases)
+    entries = (*config.databases, *(folder.template for folder in config.folders))
+    return any(entry.restore.owner or entry.restore.group for entry in entries)
 
 
 def _next(instance: str, foreign: Sequence[Path], owner: Owner) -> None:

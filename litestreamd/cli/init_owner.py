@@ -7,9 +7,12 @@ one, or when it is root (the units run as root without any drop-in).
 import grp
 import pwd
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 from litestreamd.basics.errors import EnvironmentFault, UsageError
-from litestreamd.config.model import Config, DatabaseSettings
+from litestreamd.config.folders import databases_in
+from litestreamd.config.model import Config
 from litestreamd.config.owner_dropin import Owner
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,30}")
@@ -22,7 +25,7 @@ def find_owner(config: Config, user: str | None, group: str | None) -> Owner:
     if user is not None:
         entry = _user(user)
         return _owner(entry.pw_uid, entry.pw_gid if gid is None else gid)
-    found = {_found(database) for database in config.databases}
+    found = {_found(path) for path in _places(config)}
     uids, gids = {uid for uid, _ in found}, {each for _, each in found}
     if len(uids) > 1 or (len(gids) > 1 and gid is None):
         raise UsageError(f"the databases do not belong to one user and group ({_told(found)}): say -user and -group")
@@ -35,13 +38,20 @@ def _owner(uid: int, gid: int) -> Owner:
     return Owner(_user_name(uid), _group_name(gid))
 
 
-def _found(database: DatabaseSettings) -> tuple[int, int]:
+def _places(config: Config) -> Iterator[Path]:
+    """Every database, and folders of databases that have none yet."""
+    yield from (database.path for database in config.databases)
+    for folder in config.folders:
+        yield from [database.path for database in databases_in(folder)] or [folder.directory]
+
+
+def _found(path: Path) -> tuple[int, int]:
     """Of the file; of its folder when there is no file yet."""
-    for path in (database.path, database.path.parent):
-        if path.exists():
-            status = path.stat()
+    for place in (path, path.parent):
+        if place.exists():
+            status = place.stat()
             return status.st_uid, status.st_gid
-    raise EnvironmentFault(f"neither {database.path} nor its folder exists: who shall own it? Say -user, or make it")
+    raise EnvironmentFault(f"neither {path} nor its folder exists: who shall own it? Say -user, or make it")
 
 
 def _told(found: set[tuple[int, int]]) -> str:

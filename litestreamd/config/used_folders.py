@@ -13,13 +13,15 @@ from litestreamd.config.owner_dropin import Folders, Owner
 from litestreamd.replica.folder.settings import FolderSettings
 from litestreamd.replica.s3.settings import S3Settings
 
+_RUNTIME = Path("/run/litestreamd")
 _TEMPORARY = (Path("/tmp"), Path("/var/tmp"))
 
 
 def used_folders(config: Config, owner: Owner) -> Folders:
     """Folders of databases, file replicas and meta-path. Raises EnvironmentFault with a line for each missing one."""
-    written = [path for database in config.databases for path in _written(database)]
-    stores = [spec.store for database in config.databases for spec in database.replicas]
+    entries = [*config.databases, *(folder.template for folder in config.folders)]
+    written = [path for entry in entries for path in _written(entry)] + _place_of_socket(config)
+    stores = [spec.store for entry in entries for spec in entry.replicas]
     replicas = [store.path for store in stores if isinstance(store, FolderSettings)]
     named = tuple(dict.fromkeys(written + replicas))
     faults = [_fault(path, owner) for path in named if not path.is_dir() or _is_temporary(path)]
@@ -35,12 +37,22 @@ def used_folders(config: Config, owner: Owner) -> Folders:
     )
 
 
-def _written(database: DatabaseSettings) -> Iterator[Path]:
-    yield database.path.parent
-    # Through a symbolic link: SQLite has the -wal and the -shm beside the file itself.
-    yield database.path.resolve().parent
-    if database.meta_path is not None:
-        yield database.meta_path
+def _written(entry: DatabaseSettings) -> Iterator[Path]:
+    """`entry`: a database, or what holds for all of a folder; its path is the folder then."""
+    if entry.path.is_dir():
+        yield entry.path
+    else:
+        yield entry.path.parent
+        # Through a symbolic link: SQLite has the -wal and the -shm beside the file itself.
+        yield entry.path.resolve().parent
+    if entry.meta_path is not None:
+        yield entry.meta_path
+
+
+def _place_of_socket(config: Config) -> list[Path]:
+    """Where the control socket is made; systemd has made its usual place."""
+    path = config.socket.path
+    return [] if path is None or _RUNTIME in path.parents else [path.parent]
 
 
 def _real(paths: Iterable[Path]) -> tuple[Path, ...]:

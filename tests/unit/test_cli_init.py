@@ -142,6 +142,16 @@ def test_every_folder_that_is_written_in(place: Path) -> None:
     assert not found.reads_home
 
 
+def test_folders_of_databases(place: Path) -> None:
+    text = f"""
+    dbs: [{{dir: {place}/data, pattern: "*.db", meta-path: {place}/state, replica: {{path: {place}/backup}}}}]
+    socket: {{path: {place}/real/x.sock}}
+    """
+    found = used_folders(config(text), OWNER)
+    assert found.written == (place / "data", place / "state", place / "real")
+    assert found.replicas == (place / "backup",)
+
+
 def test_a_profile_is_below_the_home_of_the_user(place: Path) -> None:
     text = f"dbs: [{{path: {place}/data/a.db, replica: {{type: s3, bucket: b, profile: p}}}}]"
     assert used_folders(config(text), OWNER).reads_home
@@ -186,6 +196,16 @@ def test_the_owner_of_the_file_or_of_its_folder(place: Path) -> None:
     assert init_owner.find_owner(databases(place, "data/a.db"), None, None) == expected
     assert init_owner.find_owner(databases(place, "backup/a.db"), None, None) == expected
     assert init_owner.find_owner(databases(place, "backup/a.db"), None, "daemon") == Owner("nobody", "daemon")
+
+
+@root_only
+def test_the_owner_of_a_folder_of_databases_is_that_of_its_databases(place: Path) -> None:
+    text = f"dbs: [{{dir: {place}/data, pattern: '*.db', replica: {{path: /b}}}}]"
+    os.chown(place / "data", 54321, 54321)
+    assert init_owner.find_owner(config(text), None, None) == Owner("54321", "54321")
+    (place / "data" / "a.db").write_bytes(b"SQLite format 3\0")
+    os.chown(place / "data" / "a.db", 54322, 54322)
+    assert init_owner.find_owner(config(text), None, None) == Owner("54322", "54322")
 
 
 @root_only
