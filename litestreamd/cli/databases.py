@@ -5,6 +5,7 @@ from litestreamd.cli.command import Command
 from litestreamd.cli.options import CONFIG, JSON, NO_EXPAND_ENV, Arguments
 from litestreamd.cli.selection import configuration
 from litestreamd.cli.table import print_json, print_table
+from litestreamd.config.folders import all_databases
 from litestreamd.replica.port import ReplicaSpec
 
 
@@ -12,7 +13,7 @@ def run(arguments: Arguments) -> ExitCode:
     """Print one line a database: its path and its replica."""
     instance = arguments.words[0] if arguments.words else None
     config = configuration(arguments, instance)
-    rows = [(str(database.path), _replica_text(database.replicas)) for database in config.databases]
+    rows = [(str(database.path), _replica_text(database.replicas)) for database in all_databases(config)]
     if arguments.switch("json"):
         print_json([{"path": path, "replica": replica} for path, replica in rows])
     else:

@@ -20,11 +20,16 @@ from litestreamd.cli.options import HELP_NAMES, nearest, parse_arguments
 COMMANDS = {
     "replicate": "copy databases to their replicas as they change",
     "restore": "bring a database back from a replica",
+    "status": "show where every database and replica of a running daemon stands",
+    "sync": "wait until what is committed now is captured, or with -wait on every replica",
+    "logs": "print what the journal has of an instance: what was synced, where to, how long it took",
     "points": "list the moments that can be restored",
-    "verify": "prove that a backup can be restored, without writing a database",
+    "verify": "prove that a backup can be restored, and equals the live database",
     "databases": "list the databases of a configuration",
     "generations": "list what Litestream 0.3 left of a database on its replicas",
     "ltx": "list the LTX files of a database on its replicas",
+    "init": "let systemd run an instance as the owner of its databases",
+    "failure": "report that a unit has failed, and run the hooks for that (used by systemd)",
     "version": "print the version",
 }
 _INTERRUPTED = 130

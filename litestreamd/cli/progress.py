@@ -19,12 +19,18 @@ _BAR = 24
 
 
 class Progress:
-    """One piece of work, told on a stream."""
+    """One piece of work, told on a stream, and to `told` as often."""
 
-    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        told: Callable[[str], object] | None = None,
+    ) -> None:
         self._stream = stream or sys.stderr
         self._bar = self._stream.isatty() and os.environ.get("TERM") != "dumb"
         self._clock = clock
+        self._told = told
         self._every = _DRAW_EVERY_S if self._bar else _LINE_EVERY_S
         self._lock = Lock()
         self._began = self._shown = clock()
@@ -42,6 +48,8 @@ class Progress:
                 return
             self._shown = now
             text = describe(done, total, now - self._began)
+            if self._told is not None:
+                self._told(text)
             self._draw(text, done / total if total else None) if self._bar else self._write(f"litestreamd: {text}\n")
 
     def clear(self) -> None:

@@ -2,6 +2,8 @@
 
 import os
 import signal
+from functools import partial
+from threading import Event
 
 from litestreamd.basics import crash_points
 from litestreamd.basics.errors import ExitCode, UsageError
@@ -24,7 +26,8 @@ def run(arguments: Arguments) -> ExitCode:
     for warning in config.warnings:
         log.LOGGER.warning("%s", warning)
     _arm_crash_point(os.environ.get(CRASH_VARIABLE))
-    return Supervisor(config, take_over=arguments.switch("take-over")).replicate()
+    load = None if config.source is None else partial(_configuration, arguments)
+    return Supervisor(config, take_over=arguments.switch("take-over"), load=load).replicate()
 
 
 def _configuration(arguments: Arguments) -> Config:
@@ -41,10 +44,12 @@ def _configuration(arguments: Arguments) -> Config:
 
 
 def _arm_crash_point(text: str | None) -> None:
-    """For tests: die by SIGKILL at a named point (basics.crash_points), `name` or `name:n` for the n-th passing."""
+    """For tests: die by SIGKILL at a named point (basics.crash_points), `name` or `name:n` for the n-th passing; with
+    `name:n:freeze` the thread that passes stands still for ever."""
     if text:
-        name, _, passing = text.partition(":")
-        crash_points.arm(name, int(passing or "1"), lambda: os.kill(os.getpid(), signal.SIGKILL))
+        name, passing, what = (*text.split(":"), "", "")[:3]
+        action = Event().wait if what == "freeze" else partial(os.kill, os.getpid(), signal.SIGKILL)
+        crash_points.arm(name, int(passing or "1"), action)
 
 
 COMMAND = Command(

@@ -16,14 +16,17 @@ from types import FrameType
 
 from litestreamd.basics.clock import parse_moment_ns
 from litestreamd.basics.errors import ConfigError, DamagedData, ExitCode, StoreError, StoreMissing, UsageError
+from litestreamd.basics.quantities import format_duration
 from litestreamd.basics.txid import parse_txid
 from litestreamd.cli.command import Command
 from litestreamd.cli.options import JSON, Arguments, Option
 from litestreamd.cli.progress import Progress
 from litestreamd.cli.restore_report import Report, warn
+from litestreamd.cli.restore_waiting import Waiting
 from litestreamd.cli.selection import SELECTION, Target, select_replicas
 from litestreamd.config.model import RestoreSettings
 from litestreamd.config.places import absolute
+from litestreamd.daemon.announce import announce
 from litestreamd.database.state_paths import state_directory
 from litestreamd.jobs.events import Event
 from litestreamd.jobs.restore import Integrity, Ownership, Request, restore
@@ -47,8 +50,9 @@ def run(arguments: Arguments) -> ExitCode:
         _say(f"{output} exists already, nothing to restore")
         return ExitCode.OK
     signal.signal(signal.SIGTERM, _stop)
+    waiting = Waiting(str(output), arguments.duration("retry-for", 0.0))
     try:
-        _restore(chosen, moment, output, arguments)
+        waiting.run(lambda: _restore(chosen, moment, output, arguments, waiting))
     except NoBackup as error:
         _refuse_forgotten(chosen, error)
         if not arguments.switch("if-replica-exists"):
@@ -57,7 +61,7 @@ def run(arguments: Arguments) -> ExitCode:
     return ExitCode.OK
 
 
-def _restore(chosen: Target, moment: Wish, output: Path, arguments: Arguments) -> None:
+def _restore(chosen: Target, moment: Wish, output: Path, arguments: Arguments, waiting: Waiting) -> None:
     replicas = [build_replica(spec) for spec in chosen.replicas]
     report = Report(arguments.switch("json"), several=len(replicas) > 1)
     parallelism = arguments.number("parallelism", 8, at_least=1)
@@ -65,7 +69,7 @@ def _restore(chosen: Target, moment: Wish, output: Path, arguments: Arguments) -
         best = choose(replicas, moment, str(output), report.tell)[0]
         report.plan(arguments.words[0], str(output), best, moment, _survey(best, parallelism))
         return
-    progress = Progress()
+    progress = Progress(told=waiting.progress)
 
     def tell(event: Event) -> None:
         progress.clear()
@@ -87,7 +91,12 @@ def _restore(chosen: Target, moment: Wish, output: Path, arguments: Arguments) -
         done = restore(replicas, request, tell, now_ms=time.time_ns() // 1_000_000)
     finally:
         progress.clear()
-    report.result(str(output), done, time.monotonic() - began)
+    seconds = time.monotonic() - began
+    report.result(str(output), done, seconds)
+    announce(
+        "restored", f"{output} was restored in {format_duration(seconds)}",
+        db=output, duration_ms=round(seconds * 1000), bytes=output.stat().st_size,
+    )  # fmt: skip
 
 
 def _survey(best: Candidate | CandidateV3, parallelism: int) -> list[int] | None:
@@ -205,6 +214,7 @@ COMMAND = Command(
         Option("index", "of a Litestream 0.3 backup: up to the end of this WAL (hex digits)", "INDEX"),
         Option("if-db-not-exists", "exit with 0 when the database exists already"),
         Option("if-replica-exists", "exit with 0 when no replica holds anything yet"),
+        Option("retry-for", "how long to go on while the store does not answer (default: one try)", "TIME"),
         Option("dry-run", "print the plan and write nothing"),
         Option("force", "replace an existing database; it is kept beside as NAME.before-TIME"),
         Option("parallelism", "how many objects are worked on at once (default: 8)", "NUMBER"),

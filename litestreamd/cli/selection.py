@@ -13,6 +13,7 @@ from pathlib import Path
 
 from litestreamd.basics.errors import UsageError
 from litestreamd.cli.options import CONFIG, NO_EXPAND_ENV, Arguments, Option, nearest
+from litestreamd.config.folders import all_databases, belongs, settings_of
 from litestreamd.config.load import load_config, replica_from_url
 from litestreamd.config.model import Config, DatabaseSettings
 from litestreamd.config.places import absolute, database_path
@@ -75,7 +76,7 @@ def select(word: str, arguments: Arguments, environment: Mapping[str, str] = os.
     wanted = arguments.text("db")
     if wanted is not None:
         return (_target(config, wanted, arguments, environment),)
-    return tuple(_narrowed(database, config, arguments) for database in config.databases)
+    return tuple(_narrowed(database, config, arguments) for database in all_databases(config))
 
 
 def select_one(word: str, arguments: Arguments, environment: Mapping[str, str] = os.environ) -> Target:
@@ -84,6 +85,8 @@ def select_one(word: str, arguments: Arguments, environment: Mapping[str, str] =
     if len(targets) > 1:
         paths = ", ".join(str(target.database.path) for target in targets if target.database)
         raise UsageError(f"the instance {word} has several databases: say -db PATH, one of {paths}")
+    if not targets:
+        raise UsageError(f"the instance {word} has no database now: say -db PATH for one that is not there any more")
     return targets[0]
 
 
@@ -101,7 +104,10 @@ def _target(config: Config, text: str, arguments: Arguments, environment: Mappin
     for database in config.databases:
         if database.path == path or os.path.realpath(database.path) == real:
             return _narrowed(database, config, arguments)
-    known = dict.fromkeys(str(database.path) for database in config.databases)
+    for folder in config.folders:
+        if belongs(folder, path):  # its file may be lost: that is when a restore is wanted
+            return _narrowed(settings_of(folder, path), config, arguments)
+    known = dict.fromkeys(str(database.path) for database in all_databases(config))
     raise UsageError(f"the database {path} is not in {config.source}{nearest(str(path), known)}")
 
 

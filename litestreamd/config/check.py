@@ -13,6 +13,7 @@ from litestreamd.config.compose import compose
 from litestreamd.config.databases import DatabaseReader
 from litestreamd.config.faults import Faults, shown
 from litestreamd.config.keys import Place
+from litestreamd.config.listening import address, socket_settings
 from litestreamd.config.model import Config, LoggingSettings, LogLevel, LogType
 from litestreamd.config.nodes import Mark
 from litestreamd.config.reading import Reading
@@ -38,7 +39,11 @@ def check_config(data: bytes, source: Path, environment: Mapping[str, str], expa
     for mark, sentence in find_collisions(databases, source):
         faults.add(mark, sentence)
     config = Config(
-        databases=tuple(database.settings for database in databases),
+        databases=tuple(database.settings for database in databases if database.folder is None),
+        folders=tuple(database.folder for database in databases if database.folder is not None),
+        socket=socket_settings(top, source, environment),
+        addr=address(top),
+        litestream_names=top.section("metrics").flag("litestream-names", False),
         source=source,
         logging=_logging(top, environment),
         shutdown_sync_timeout_s=top.duration("shutdown-sync-timeout", 30.0),

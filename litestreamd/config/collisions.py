@@ -55,10 +55,15 @@ _Roots = dict[_Root, _Owner]
 def find_collisions(databases: Sequence[PlacedDatabase], source: Path | None) -> Iterator[Collision]:
     """Every collision once. `source` is the configuration's path: it decides where state lives."""
     paths: _Owners = {}
+    folders: _Owners = {}
     states: _Owners = {}
     for database in databases:
         owner = _Owner(database.settings.path, database.mark)
         real = _real(owner.database)
+        if database.folder is not None:
+            if database.folder.recursive:
+                folders[real] = owner
+            continue
         if real in paths:
             yield owner.mark, f"the database {owner.database} was given before{paths[real].line()}"
             continue
@@ -74,7 +79,7 @@ def find_collisions(databases: Sequence[PlacedDatabase], source: Path | None) ->
         for replica in database.replicas:
             owner = _Owner(database.settings.path, replica.mark)
             root = _root(replica.spec.store)
-            sentence = _misplaced(root, paths, states) or _shared(root, owner, roots.get(root))
+            sentence = _misplaced(root, paths, folders, states) or _shared(root, owner, roots.get(root))
             if sentence:
                 yield owner.mark, sentence
             roots.setdefault(root, owner)
@@ -99,13 +104,15 @@ def _service(store: S3Settings) -> str:
     )
 
 
-def _misplaced(root: _Root, paths: _Owners, states: _Owners) -> str | None:
-    """A replica in a database file or in local state."""
+def _misplaced(root: _Root, paths: _Owners, folders: _Owners, states: _Owners) -> str | None:
+    """A replica in a database file, among databases or in local state."""
     if root.where:
         return None
     for place in (root.path, *root.path.parents):
         if place in paths:
             return f"the replica folder {root} is, or lies in, the database file {place}"
+        if place in folders:
+            return f"the replica folder {root} lies in the folder of databases {place}{folders[place].line()}"
         if place in states:
             return f"the replica folder {root} lies in the local state of {states[place].database} ({place})"
     return None

@@ -11,7 +11,7 @@ from litestreamd.basics.errors import UsageError
 from litestreamd.config import nodes
 from litestreamd.config.identities import identities
 from litestreamd.config.keys import Place
-from litestreamd.config.model import DatabaseSettings, JournalMode, RestoreSettings
+from litestreamd.config.model import DatabaseFolder, DatabaseSettings, JournalMode, RestoreSettings
 from litestreamd.config.nodes import Mark, Node, kind_of
 from litestreamd.config.places import absolute, database_path
 from litestreamd.config.reading import SMALLEST_ROOM, Reading
@@ -27,11 +27,13 @@ _DEFAULTS = DatabaseSettings(path=Path("/"), replicas=())
 
 @dataclass(frozen=True, slots=True)
 class PlacedDatabase:
-    """A database, where its path is named, and its replicas with their places."""
+    """A database, where its path is named, and its replicas with their places. `folder`: it stands for all databases of
+    a folder, whose template its settings are."""
 
     settings: DatabaseSettings
     mark: Mark
     replicas: tuple[PlacedReplica, ...]
+    folder: DatabaseFolder | None = None
 
 
 class DatabaseReader:
@@ -69,9 +71,9 @@ class DatabaseReader:
             self._reading.faults.add(node.mark, f"a database takes keys such as path and replica, not {kind_of(node)}")
             return None
         entry = Section(node, Place.DATABASE, self._reading)
-        if node.get("dir") is not None:
-            return None  # the section has refused it; asking for `path` as well would mislead
-        path, meta_path = self._path(entry), self._meta_path(entry)
+        is_folder = entry.node("dir") is not None
+        path = self._folder(entry) if is_folder else self._path(entry)
+        meta_path = self._meta_path(entry)
         rules = read_rules(entry, self._reading, self._rules)
         replicas = tuple(self._replicas.read(entry, rules))
         wal_limit, spool_quota = _room(entry, self._wal_limit, self._spool_quota)
@@ -88,18 +90,38 @@ class DatabaseReader:
             restore=_restore_settings(entry.section("restore"), self._restore),
             wal_limit=wal_limit,
             spool_quota=spool_quota,
+            restore_if_missing=entry.flag("restore-if-db-not-exists", False),
         )
-        return None if path is None else PlacedDatabase(settings, entry.place_of("path"), replicas)
+        if path is None:
+            return None
+        if not is_folder:
+            return PlacedDatabase(settings, entry.place_of("path"), replicas)
+        folder = DatabaseFolder(
+            path, _pattern(entry), settings, entry.flag("recursive", False), entry.flag("watch", False)
+        )
+        return PlacedDatabase(settings, entry.place_of("dir"), replicas, folder)
+
+    def _folder(self, entry: Section) -> Path | None:
+        """The folder of databases."""
+        if entry.node("path") is not None:
+            entry.fault("path", "path and dir exclude each other: an entry is one database, or a folder of them")
+        return self._absolute(entry, "dir", absolute)
 
     def _path(self, entry: Section) -> Path | None:
         """The database's file."""
+        for key in ("pattern", "recursive", "watch", "meta-dir"):
+            if entry.node(key) is not None:
+                entry.fault(key, f"{key} belongs to an entry with dir")
         if entry.node("path") is None:
-            entry.fault("path", "this entry of dbs has no path")
+            entry.fault("path", "this entry of dbs has neither path nor dir")
             return None
         return self._absolute(entry, "path", database_path)
 
     def _meta_path(self, entry: Section) -> Path | None:
-        return None if entry.node("meta-path") is None else self._absolute(entry, "meta-path", absolute)
+        if entry.node("meta-path") is not None and entry.node("meta-dir") is not None:
+            entry.fault("meta-dir", "meta-path and meta-dir exclude each other")
+        key = "meta-dir" if entry.node("meta-dir") is not None else "meta-path"
+        return None if entry.node(key) is None else self._absolute(entry, key, absolute)
 
     def _absolute(self, entry: Section, key: str, read: Callable[[str, Mapping[str, str]], Path]) -> Path | None:
         text = entry.text(key)
@@ -108,6 +130,17 @@ class DatabaseReader:
         except UsageError as error:
             entry.fault(key, str(error))
             return None
+
+
+def _pattern(entry: Section) -> str:
+    """Which names in a folder are databases'."""
+    pattern = entry.text("pattern")
+    if pattern is None:
+        entry.fault("pattern", "an entry with dir needs a pattern for the names of its databases, such as '*.db'")
+        return "*"
+    if "/" in pattern or "**" in pattern:
+        entry.fault("pattern", "pattern is for names, not for paths: write '*.db', and recursive: true for all below")
+    return pattern
 
 
 def _truncate_pages(entry: Section) -> int:

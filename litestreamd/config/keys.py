@@ -49,8 +49,19 @@ _HONOURED = (
     Key("shutdown-sync-timeout", _G, State.HONOURED, "how long the final sync may try; default 30s, 0 is one try"),
     Key("logging.level", _G, State.HONOURED, "debug, info, warn or error; default info; LOG_LEVEL overrides it"),
     Key("logging.type", _G, State.HONOURED, "text or json; default text"),
+    Key("addr", _G, State.HONOURED, "host:port where the daemon itself serves its metrics; :9090 is every interface"),
+    Key("metrics.litestream-names", _G, State.HONOURED, "metrics also under Litestream's names; default false"),
+    Key("socket.enabled", _G, State.HONOURED, "a control socket; default true for /etc/litestreamd/INSTANCE.yml"),
+    Key("socket.path", _G, State.HONOURED, "default /run/litestreamd/INSTANCE/control.sock"),
+    Key("socket.permissions", _G, State.HONOURED, "of the control socket, octal; default 0660"),
     Key("path", _D, State.HONOURED, "the database file"),
+    Key("dir", _D, State.HONOURED, "a folder of databases, instead of path"),
+    Key("pattern", _D, State.HONOURED, "of dir: which names are databases, such as '*.db'"),
+    Key("recursive", _D, State.HONOURED, "of dir: also in the folders below; default false"),
+    Key("watch", _D, State.HONOURED, "of dir: databases may come and go while the daemon runs; default false"),
     Key("meta-path", _D, State.HONOURED, "the folder for local state"),
+    Key("meta-dir", _D, State.HONOURED, "of dir: another name for meta-path"),
+    Key("restore-if-db-not-exists", _D, State.HONOURED, "the daemon restores a missing database first; default false"),
     Key("checkpoint-interval", _D, State.HONOURED, "default 1m; 0 is never by time"),
     Key("busy-timeout", _D, State.HONOURED, "how long to wait for a lock of the database; default 1s"),
     Key("min-checkpoint-page-count", _D, State.HONOURED, "WAL pages that call for a checkpoint; default 1000"),
@@ -124,14 +135,9 @@ S3_KEYS = tuple(
 """What belongs to replicas of type s3, and to no other that this version has."""
 
 _NO_EFFECT = (
-    Key("addr", _G, State.NO_EFFECT, "metrics are not served yet"),
-    Key("metrics.litestream-names", _G, State.NO_EFFECT, "metrics are not served yet"),
     Key("mcp-addr", _G, State.NO_EFFECT, "there is no MCP server"),
-    Key("socket.enabled", _G, State.NO_EFFECT, "there is no control socket yet"),
-    Key("socket.path", _G, State.NO_EFFECT, "there is no control socket yet"),
-    Key("socket.permissions", _G, State.NO_EFFECT, "there is no control socket yet"),
-    Key("validation.interval", _G, State.NO_EFFECT, "replicas are not checked by the daemon yet"),
-    Key("verify.checks", _G, State.NO_EFFECT, "replicas are not checked by the daemon yet"),
+    Key("validation.interval", _G, State.NO_EFFECT, "litestreamd verify checks replicas, and its timer"),
+    Key("verify.checks", _G, State.NO_EFFECT, "litestreamd verify checks all that can be checked"),
     Key("verify-compaction", _G, State.NO_EFFECT, "every compaction is verified, always"),
     Key("heartbeat-url", _G, State.NO_EFFECT, "no heartbeat is sent yet"),
     Key("heartbeat-interval", _G, State.NO_EFFECT, "no heartbeat is sent yet"),
@@ -139,24 +145,13 @@ _NO_EFFECT = (
     Key("logging.stderr", _G, State.NO_EFFECT, "logs always go to stderr"),
     Key("logging.source", _G, State.NO_EFFECT, "log lines do not name source files"),
     Key("monitor-interval", _D, State.NO_EFFECT, "changes are seen at once, there is nothing to poll"),
-    Key("validation-interval", _RG, State.NO_EFFECT, "replicas are not checked by the daemon yet"),
+    Key("validation-interval", _RG, State.NO_EFFECT, "litestreamd verify checks replicas, and its timer"),
     Key("max-sync-ltx-files", _RG, State.NO_EFFECT, "files are sent in order, as many as there are"),
     Key("auto-recover", _RG, State.NO_EFFECT, "local state repairs itself, without a new history"),
 )
 
 _NOT_YET = (
     Key("exec", _G, State.NOT_YET, "start the program as a service of its own, after litestreamd"),
-    Key("dir", _D, State.NOT_YET, "list each database with path"),
-    Key("pattern", _D, State.NOT_YET, "list each database with path"),
-    Key("recursive", _D, State.NOT_YET, "list each database with path"),
-    Key("watch", _D, State.NOT_YET, "list each database with path"),
-    Key("meta-dir", _D, State.NOT_YET, "use meta-path for each database"),
-    Key(
-        "restore-if-db-not-exists",
-        _D,
-        State.NOT_YET,
-        "run litestreamd restore -if-db-not-exists -if-replica-exists before the daemon starts",
-    ),
 )
 
 _REFUSED = (

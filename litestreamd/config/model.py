@@ -35,6 +35,7 @@ class DatabaseSettings:
     a TRUNCATE checkpoint, 0 = never. max_sync_wal_bytes: WAL taken into one file, 0 = no limit.
     journal_mode: "wal" switches a rollback-journal database to WAL once, "require" refuses it.
     wal_limit: bytes that the WAL may grow to while a full image is read. spool_quota: room for what replicas lack.
+    restore_if_missing: the daemon restores it before it begins, if there is something to restore.
     """
 
     path: Path
@@ -49,6 +50,20 @@ class DatabaseSettings:
     restore: RestoreSettings = field(default_factory=RestoreSettings)
     wal_limit: int = 128 << 20
     spool_quota: Quota = field(default_factory=Quota)
+    restore_if_missing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseFolder:
+    """A folder of databases. `directory` is absolute, `pattern` fits their names. recursive: also in folders below.
+    watch: those that come later are protected too, and those that go are let go. `template`: what holds for each of
+    them; its path is the folder, and the places of its replicas are those that the databases' own lie below."""
+
+    directory: Path
+    pattern: str
+    template: DatabaseSettings
+    recursive: bool = False
+    watch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +75,20 @@ class LoggingSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class SocketSettings:
+    """The control socket: where it is, and who may use it (permission bits). path None: there is none."""
+
+    path: Path | None = None
+    mode: int = 0o660
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """A whole configuration. `source` is its absolute path, None when it came from the command line.
 
     shutdown_sync_timeout_s: how long the final sync may try, 0 = one try. `warnings` are sentences for
-    the log: keys that are accepted and do nothing.
+    the log: keys that are accepted and do nothing. addr: host and port for metrics. litestream_names: metrics have
+    Litestream's names too.
     """
 
     databases: tuple[DatabaseSettings, ...]
@@ -72,3 +96,7 @@ class Config:
     logging: LoggingSettings = field(default_factory=LoggingSettings)
     shutdown_sync_timeout_s: float = 30.0
     warnings: tuple[str, ...] = ()
+    folders: tuple[DatabaseFolder, ...] = ()
+    socket: SocketSettings = field(default_factory=SocketSettings)
+    addr: tuple[str, int] | None = None
+    litestream_names: bool = False

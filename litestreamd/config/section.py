@@ -28,6 +28,7 @@ from litestreamd.plan.spool_quota import Quota
 
 Value = TypeVar("Value")
 
+_FLAGS = {"true": True, "false": False, "yes": True, "no": False, "on": True, "off": False}
 _HOME = {Place.GLOBAL: "at the top", Place.DATABASE: "in an entry of dbs", Place.REPLICA: "in a replica"}
 
 
@@ -146,6 +147,10 @@ class Section:
             return number
 
         return self._parsed(name, default, parse)
+
+    def flag(self, name: str, default: bool) -> bool:
+        """True or false, in any of YAML's words."""
+        return self.choice(name, _FLAGS, default)
 
     def mode(self, name: str, default: int | None) -> int | None:
         """Permission bits."""

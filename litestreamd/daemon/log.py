@@ -1,4 +1,4 @@
-"""Events as log lines on stderr.
+"""Events as log lines, in the journal (daemon/journal.py) or on stderr.
 
 In: events of jobs. Out: one line each at a level that lets a quiet database stay quiet: what happens with every sync
 is debug, what happens once in a while info, what an operator must know warning or error.
@@ -13,6 +13,7 @@ from dataclasses import asdict
 from litestreamd.basics.clock import format_time
 from litestreamd.basics.quantities import format_duration, format_size
 from litestreamd.basics.txid import format_txid
+from litestreamd.daemon.journal import journal_handler
 from litestreamd.jobs import events
 
 LOGGER = logging.getLogger("litestreamd")
@@ -21,9 +22,11 @@ LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING,
 
 
 def set_up(level: str, kind: str) -> None:
-    """Send the program's log to stderr; `level` and `kind` as in the configuration's `logging`."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonLines() if kind == "json" else _TextLines())
+    """Begin to log; `level` and `kind` as in the configuration's `logging`. Lines of JSON go to stderr in any case."""
+    handler = journal_handler() if kind == "text" else None
+    if handler is None:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(_JsonLines() if kind == "json" else _TextLines())
     LOGGER.handlers[:] = [handler]
     LOGGER.setLevel(LEVELS[level])
     LOGGER.propagate = False

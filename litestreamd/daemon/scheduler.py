@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from litestreamd.daemon.progress import Progress
 from litestreamd.jobs.pace import Next
 
 
@@ -32,22 +33,29 @@ class _Slot:
 
 
 class Scheduler:
-    """A heap of due times and a fixed set of threads. Before each run `prepare(task)` is called, so that an event after
-    the task's look at the world signals it again."""
+    """A heap of due times and as many threads as there are tasks, up to `most`. Before each run `prepare(task)` is
+    called, so that an event after the task's look at the world signals it again. `progress` is told who works."""
 
-    def __init__(self, workers: int, prepare: Callable[[Task], None], crashed: Callable[[BaseException], None]) -> None:
-        self._changed = threading.Condition()
+    def __init__(
+        self,
+        kind: str,
+        most: int,
+        prepare: Callable[[Task], None],
+        crashed: Callable[[BaseException], None],
+        progress: Progress,
+    ) -> None:
+        lock = threading.Lock()
+        self._changed = threading.Condition(lock)
+        self._ended = threading.Condition(lock)
         self._slots: dict[int, _Slot] = {}
         self._heap: list[tuple[float, int, int]] = []
+        self._kind = kind
+        self._most = most
         self._prepare = prepare
         self._crashed = crashed
+        self._progress = progress
         self._stopping = False
-        self._threads = [threading.Thread(target=self._work, name=f"worker-{n}", daemon=True) for n in range(workers)]
-
-    def start(self) -> None:
-        """Start the threads."""
-        for thread in self._threads:
-            thread.start()
+        self._threads: list[threading.Thread] = []
 
     def end(self) -> None:
         """Start no task any more; those that run may end."""
@@ -60,16 +68,22 @@ class Scheduler:
         for thread in self._threads:
             thread.join()
 
-    def stop(self) -> None:
-        """Both."""
-        self.end()
-        self.join()
-
     def add(self, task: Task) -> None:
         """Run a task from now on, first at once."""
         with self._changed:
             slot = self._slots[id(task)] = _Slot(task)
             self._schedule(slot, time.monotonic())
+            if len(self._threads) < min(self._most, len(self._slots)):
+                name = f"{self._kind} {len(self._threads) + 1}"
+                self._threads.append(threading.Thread(target=self._work, name=name, daemon=True))
+                self._threads[-1].start()
+
+    def remove(self, task: object) -> None:
+        """Do not run it any more (a no-op for one that was not added); returns when it does not run."""
+        with self._ended:
+            slot = self._slots.pop(id(task), None)
+            while slot is not None and slot.running:
+                self._ended.wait()
 
     def signal(self, task: object) -> None:
         """Run a task as soon as possible (a no-op for one that was not added)."""
@@ -81,6 +95,14 @@ class Scheduler:
             if not slot.running:
                 self._schedule(slot, time.monotonic())
 
+    def wake(self, task: object) -> None:
+        """As `signal`, also for a task that does not want to be woken: somebody waits for it."""
+        with self._changed:
+            slot = self._slots.get(id(task))
+            if slot is not None:
+                slot.deaf = False
+        self.signal(task)
+
     def _schedule(self, slot: _Slot, due: float) -> None:
         """Put the slot on the heap; what is there of it already becomes stale by its old turn."""
         slot.turn += 1
@@ -91,8 +113,10 @@ class Scheduler:
         try:
             while (turn := self._next()) is not None:
                 slot, woken = turn
-                self._prepare(slot.task)
-                self._done(slot, slot.task.run(woken))
+                with self._progress.at_work(str(slot.task)):
+                    self._prepare(slot.task)
+                    wish = slot.task.run(woken)
+                self._done(slot, wish)
         except BaseException as error:  # a bug in a task: the process must not live on with a hole in it
             self._crashed(error)
             raise
@@ -127,7 +151,9 @@ class Scheduler:
         with self._changed:
             slot.running, slot.deaf = False, not wish.watch
             now = time.monotonic()
-            if slot.signalled and wish.watch:
+            if self._slots.get(id(slot.task)) is not slot:
+                self._ended.notify_all()
+            elif slot.signalled and wish.watch:
                 self._schedule(slot, now)
             elif wish.after is not None:
                 self._schedule(slot, now + wish.after)

@@ -5,9 +5,10 @@ In: tasks, with the service that a replica's tasks depend on. Out: each runs whe
 Promise: a store that hangs holds up what goes to it, and nothing else: no capture, no replica elsewhere.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable
 
+from litestreamd.daemon.progress import Progress
 from litestreamd.daemon.scheduler import Scheduler, Task
 
 MOST = 8
@@ -18,53 +19,62 @@ class Staff:
     """`prepare` as in Scheduler, for captures only; `crashed` is told of a bug in any task."""
 
     def __init__(
-        self,
-        databases: int,
-        services: Iterable[str],
-        prepare: Callable[[Task], None],
-        crashed: Callable[[BaseException], None],
+        self, prepare: Callable[[Task], None], crashed: Callable[[BaseException], None], progress: Progress
     ) -> None:
-        """`services`: that of each replica, as often as it has one."""
-        self._captures = Scheduler(min(MOST, databases), prepare, crashed)
-        replicas = Counter(services)
-        self._senders = {name: Scheduler(min(MOST, count), _nothing, crashed) for name, count in replicas.items()}
-        self._long = {name: Scheduler(min(MOST, count), _nothing, crashed) for name, count in replicas.items()}
-        self._all = [self._captures, *self._senders.values(), *self._long.values()]
+        self._crashed = crashed
+        self._progress = progress
+        self._turn = threading.Lock()
+        self._captures = Scheduler("capture", MOST, prepare, crashed, progress)
+        self._folders = Scheduler("folders", 1, prepare, crashed, progress)
+        self._senders: dict[str, Scheduler] = {}
+        self._long: dict[str, Scheduler] = {}
 
     def add_capture(self, task: Task) -> None:
         """A database."""
         self._captures.add(task)
 
+    def add_folder(self, task: Task) -> None:
+        """A folder in which databases come and go."""
+        self._folders.add(task)
+
     def add_line(self, task: Task, service: str) -> None:
         """What ships commits to a replica: soon and short."""
-        self._senders[service].add(task)
+        self._of(self._senders, "send", service).add(task)
 
     def add_history(self, task: Task, service: str) -> None:
         """Images, merges and deletions on a replica: they must not keep a commit waiting."""
-        self._long[service].add(task)
+        self._of(self._long, "history", service).add(task)
 
     def signal(self, task: object) -> None:
         """Run a task as soon as possible, whoever has it."""
-        for scheduler in self._all:
+        for scheduler in self._all():
             scheduler.signal(task)
 
-    def start(self) -> None:
-        """Start all threads."""
-        for scheduler in self._all:
-            scheduler.start()
+    def wake(self, task: object) -> None:
+        """Run a task now, whatever it waits for."""
+        for scheduler in self._all():
+            scheduler.wake(task)
+
+    def remove(self, task: object) -> None:
+        """Run a task no more; returns when it does not run: what hangs takes until its deadline."""
+        for scheduler in self._all():
+            scheduler.remove(task)
 
     def end(self) -> None:
-        """Start no task any more; returns when the captures have ended. What goes to a store that hangs may take its
-        time: see `join`."""
-        for scheduler in self._all:
+        """Start no task any more."""
+        for scheduler in self._all():
             scheduler.end()
-        self._captures.join()
 
-    def join(self, service: str) -> None:
-        """After `end`: returns when nothing runs any more that depends on this service."""
-        self._senders[service].join()
-        self._long[service].join()
+    def _all(self) -> list[Scheduler]:
+        with self._turn:
+            return [self._captures, self._folders, *self._senders.values(), *self._long.values()]
+
+    def _of(self, schedulers: dict[str, Scheduler], kind: str, service: str) -> Scheduler:
+        with self._turn:
+            if service not in schedulers:
+                schedulers[service] = Scheduler(kind, MOST, _nothing, self._crashed, self._progress)
+            return schedulers[service]
 
 
 def _nothing(_: Task) -> None:
-    """Only captures have files to be watched."""
+    """Only captures and folders have files to be watched."""

@@ -1,64 +1,75 @@
 """The long-running process: from a configuration to running tasks, and back to an exit code.
 
-In: a Config. Out: databases replicated until SIGTERM or SIGINT; then a final sync under one deadline for all.
-Promise: exit code 0 means that every replica of every database has everything committed before the signal.
+In: a Config. Out: databases replicated until SIGTERM or SIGINT; then a final sync under one deadline for all. SIGHUP
+reads the configuration again.
+Promise: exit code 0 means that every replica of every database has everything committed before the signal. systemd
+hears READY when every database is watched or known to be absent, whatever the stores do; WATCHDOG only as long as all
+who work make progress; and STATUS is the truth of a moment ago.
 """
 
 import os
 import resource
 import signal
-import socket
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from pathlib import Path
 
-from litestreamd.basics.errors import ExitCode, LitestreamdError
-from litestreamd.config.model import Config, DatabaseSettings
+from litestreamd.basics.errors import ExitCode
+from litestreamd.config.model import Config
+from litestreamd.daemon.board import Board
+from litestreamd.daemon.folders import WatchedFolder
+from litestreamd.daemon.health_file import HealthFile, group_id
+from litestreamd.daemon.instance import Instance
 from litestreamd.daemon.log import LOGGER, EventLog
+from litestreamd.daemon.notify import Notifier
+from litestreamd.daemon.operations import Operations
+from litestreamd.daemon.progress import Progress
+from litestreamd.daemon.reload import Reload
 from litestreamd.daemon.scheduler import Task
+from litestreamd.daemon.servers import Servers
 from litestreamd.daemon.staff import Staff
+from litestreamd.daemon.status import StatusDocument, one_line
+from litestreamd.daemon.summary import INTERVAL_S, Summary
 from litestreamd.daemon.watch import Watcher
-from litestreamd.database.state_paths import state_directory
+from litestreamd.daemon.watchdog import Watchdog
+from litestreamd.database.state_paths import health_path
 from litestreamd.jobs.events import Event, Problem
-from litestreamd.jobs.history import History
 from litestreamd.jobs.replicate import Replication
-from litestreamd.jobs.settings import Settings
-from litestreamd.jobs.ship import Line
-from litestreamd.plan.checkpoint import Limits
-from litestreamd.replica.build import build_replica
-from litestreamd.replica.writers import Writer
 
-FINISHING_AT_ONCE = 8
-FINAL_LOOK_S = 0.5
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SIGNALS = (*STOP_SIGNALS, signal.SIGHUP)
+FIRST_LOOKS_S = 0.05
+"""How soon READY is told after the last database is watched."""
 
+HEALTH_S = 10.0
+"""How old health.json may be; a change of health is written at once."""
 
-class SystemClock:
-    """The machine's time."""
-
-    def now_ms(self) -> int:
-        """Milliseconds since 1970."""
-        return time.time_ns() // 1_000_000
-
-    def monotonic(self) -> float:
-        """Seconds that never go back."""
-        return time.monotonic()
+LAST_WORDS_S = 30.0
+"""What ending may take beyond the deadline of the final sync: the requests that were begun before it."""
 
 
 class Supervisor:
-    """One process. `replicate` blocks until a signal."""
+    """One process. `replicate` blocks until a signal. `load` reads the configuration again; None: there is no file."""
 
-    def __init__(self, config: Config, take_over: bool = False) -> None:
+    def __init__(self, config: Config, take_over: bool = False, load: Callable[[], Config] | None = None) -> None:
         self._config = config
+        self._load = load
         self._failure: BaseException | None = None
+        self._notifier = Notifier()
+        self._progress = Progress()
+        self._watchdog = Watchdog(self._notifier, self._progress)
         self._watcher = Watcher(self._signal, self._watch_limited)
-        self._log = EventLog()
-        services = [spec.store.service for settings in config.databases for spec in settings.replicas]
-        self._staff = Staff(len(config.databases), services, self._arm, self._crashed)
-        node_id = int.from_bytes(os.urandom(8), "big")
-        self._replications = [self._replication(settings, node_id, take_over) for settings in config.databases]
+        self._board, self._summary = Board(), Summary()
+        self._observers = (self._board, EventLog(), self._summary)
+        self._staff = Staff(self._arm, self._crashed, self._progress)
+        self._instance = Instance(config.source, take_over, self._staff, self._observe, self._board.forget)
+        source = str(config.source) if config.source else None
+        self._status = StatusDocument(self._instance, self._board, source)
+        self._servers = Servers(Operations(self._instance, self._board), self._status.make)
+        self._reload = Reload(self._instance, self._staff, config)
+        self._health = HealthFile(health_path(config.source), group_id())
+        self._is_ready = False
+        self._told_health = ""
+        self._health_due = self._summary_due = 0.0
 
     def replicate(self) -> ExitCode:
         """Run until SIGTERM or SIGINT, then bring everything to the replicas and go. A bug in a task is raised,
@@ -66,61 +77,94 @@ class Supervisor:
         _raise_descriptor_limit()
         # Blocked in every thread (they inherit it) and waited for. A handler would run in this thread only, and a
         # signal that comes just before the thread blocks in a lock would wait there for the next one.
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        self._watchdog.start()
         self._watcher.start()
-        self._staff.start()
-        for settings, replication in zip(self._config.databases, self._replications, strict=True):
-            self._staff.add_capture(replication)
-            tasks = zip(settings.replicas, replication.lines, replication.histories, strict=True)
-            for spec, line, history in tasks:
-                self._staff.add_line(line, spec.store.service)
-                self._staff.add_history(history, spec.store.service)
-        signal.sigwait(STOP_SIGNALS)
-        deadline = time.monotonic() + self._config.shutdown_sync_timeout_s
-        for replication in self._replications:
-            for line in replication.lines:
-                line.deadline = deadline
-            for history in replication.histories:
-                history.hurry(deadline)
+        self._serve(self._config)
+        self._summary_due = time.monotonic() + INTERVAL_S
+        self._reload.begin()
+        while (number := self._wait()) not in STOP_SIGNALS:
+            if number == signal.SIGHUP:
+                self._begin_reload()
+            self._look()
+        return self._stop()
+
+    def _wait(self) -> int | None:
+        """The next signal, or None when it is time to look."""
+        hurried = not self._is_ready or self._reload.is_running
+        come = signal.sigtimedwait(SIGNALS, FIRST_LOOKS_S if hurried else self._watchdog.interval_s)
+        return None if come is None else come.si_signo
+
+    def _look(self) -> None:
+        """Tell the world how it stands."""
+        self._watchdog.look()
+        self._status.silence_s = self._progress.silence().seconds
+        if self._reload.has_ended():
+            self._notifier.ready()
+        if not self._is_ready:
+            self._notifier.status("looking at the databases")
+            if not self._reload.is_running and self._board.has_looked_at(self._instance.paths):
+                self._is_ready = True
+                self._notifier.ready()
+        self._tell_status()
+        now = time.monotonic()
+        if now >= self._summary_due:
+            self._summary.tell()
+            self._summary_due = now + INTERVAL_S
+
+    def _tell_status(self) -> None:
+        """Making the document costs a few looks at files: once in a while, and at once when something is wrong."""
+        now = time.monotonic()
+        if now < self._health_due and self._is_ready and not self._board.news():
+            return
+        document = self._status.make()
+        if self._is_ready:
+            self._notifier.status(one_line(document))
+        if now >= self._health_due or document["health"] != self._told_health:
+            self._health.write(document)
+            self._health_due, self._told_health = now + HEALTH_S, document["health"]
+
+    def _begin_reload(self) -> None:
+        """Read the configuration again; a broken one is refused, and the old one stays."""
+        self._notifier.reloading()
+        if self._load is None:
+            LOGGER.warning("SIGHUP: there is no configuration file to read again")
+            self._notifier.ready()
+            return
+        config = self._reload.read(self._load)
+        self._status.reload_error = self._reload.error
+        if config is None:
+            self._notifier.ready()
+            return
+        self._config = config
+        self._serve(config)
+        self._reload.apply(config)
+
+    def _serve(self, config: Config) -> None:
+        self._status.litestream_names = config.litestream_names
+        self._servers.serve(config)
+
+    def _stop(self) -> ExitCode:
+        """The final sync, all databases at once, under one deadline."""
+        self._notifier.stopping()
+        self._status.state = "stopping"
+        timeout = self._config.shutdown_sync_timeout_s
+        self._notifier.extend(timeout + LAST_WORDS_S)
+        count = len(self._instance.protections)
         if self._failure is None:
-            LOGGER.info("stopping: final sync of %d databases", len(self._replications))
+            LOGGER.info("stopping: final sync of %d databases", count)
+            self._notifier.status(f"final sync of {count} databases")
+            self._reload.end()
+            complete = self._instance.end(time.monotonic() + timeout)
+            self._summary.tell()
         self._staff.end()
         self._watcher.stop()
+        self._servers.stop()
         if self._failure is not None:
             raise self._failure
-        return self._finish(deadline)
-
-    def _finish(self, deadline: float) -> ExitCode:
-        """The final sync, all databases at once, under one deadline."""
-        with ThreadPoolExecutor(min(FINISHING_AT_ONCE, len(self._replications))) as pool:
-            finishing = partial(_finish_one, deadline=deadline, join=self._staff.join)
-            outcomes = list(pool.map(finishing, self._replications, self._config.databases))
-        if self._failure is not None:
-            raise self._failure
-        return ExitCode.OK if all(outcomes) else ExitCode.LEFT_BEHIND
-
-    def _replication(self, settings: DatabaseSettings, node_id: int, take_over: bool) -> Replication:
-        replicas = [(build_replica(spec, settings.path), spec.rules) for spec in settings.replicas]
-        source = self._config.source
-        return Replication(
-            Settings(
-                database=settings.path,
-                state=state_directory(settings.path, settings.meta_path, source),
-                writer=_writer(node_id, source.stem if source else settings.path.name),
-                limits=Limits(settings.min_checkpoint_pages, settings.truncate_pages, settings.checkpoint_interval_s),
-                sync_interval_s=min(spec.sync_interval_s for spec in settings.replicas),
-                busy_timeout_s=settings.busy_timeout_s,
-                max_sync_wal_bytes=settings.max_sync_wal_bytes,
-                switch_to_wal=settings.journal_mode == "wal",
-                take_over=take_over,
-                image_wal_bytes=settings.wal_limit,
-                spool_quota=settings.spool_quota,
-            ),
-            replicas,
-            SystemClock(),
-            self._observe,
-            self._signal,
-        )
+        self._status.state = "stopped"
+        self._health.write(self._status.make())
+        return ExitCode.OK if complete else ExitCode.LEFT_BEHIND
 
     def _signal(self, task: object) -> None:
         self._staff.signal(task)
@@ -128,6 +172,8 @@ class Supervisor:
     def _arm(self, task: Task) -> None:
         if isinstance(task, Replication):
             self._watcher.arm(task, task.watched)
+        elif isinstance(task, WatchedFolder):
+            self._watcher.arm_folders(task, task.watched)
 
     def _watch_limited(self, reason: str) -> None:
         LOGGER.warning(
@@ -140,74 +186,18 @@ class Supervisor:
         _stop_this_process()
 
     def _observe(self, event: Event) -> None:
-        self._log(event)
-        refusals = [replication.refused for replication in self._replications]
+        for observer in self._observers:
+            observer(event)
+        refusals = [protection.replication.refused for protection in self._instance.protections]
         if isinstance(event, Problem) and refusals and all(refusals):
             # Nothing is left to do here: another daemon does it all.
             self._failure = refusals[0]
             _stop_this_process()
 
 
-def _finish_one(
-    replication: Replication, settings: DatabaseSettings, deadline: float, join: Callable[[str], None]
-) -> bool:
-    """Capture the rest and let the lines run until they have it, the deadline has come, or nothing but refusals is
-    left: what needs the operator once will not do without him half a second later. At least one try."""
-    told: set[tuple[str, str]] = set()
-    hopeless: set[str] = set()
-    try:
-        while not replication.finish():
-            pauses = _run_all(replication, settings, join)
-            refusals = {
-                (line.replica.name, str(line.error))
-                for line in replication.lines
-                if line.error is not None and not line.error.retry
-            }
-            hopeless |= {name for name, _ in refusals & told}
-            told |= refusals
-            left = deadline - time.monotonic()
-            if left <= 0 or replication.lacking <= hopeless:
-                break
-            if any(pauses):
-                # Some store does not answer: the next try is worth a moment.
-                time.sleep(min(left, FINAL_LOOK_S))
-    except LitestreamdError as error:
-        LOGGER.error("%s: %s", replication.settings.database, error)
-    for spec in settings.replicas:
-        join(spec.store.service)  # nothing of this database runs any more when it is closed
-    behind = replication.close().behind
-    if not replication.captured:
-        LOGGER.error("%s: could not be captured: no replica has its last commits", replication.settings.database)
-    return replication.captured and not behind
-
-
-def _run_all(replication: Replication, settings: DatabaseSettings, join: Callable[[str], None]) -> list[float | None]:
-    """One try of every replica, all at once: one that hangs must not take the time of the others. Out: their pauses."""
-    services = [spec.store.service for spec in settings.replicas]
-    with ThreadPoolExecutor(len(services)) as pool:
-        tried = pool.map(partial(_run_one, join), services, replication.lines, replication.histories)
-    return [pause for pauses in tried for pause in pauses]
-
-
-def _run_one(join: Callable[[str], None], service: str, line: Line, history: History) -> list[float | None]:
-    join(service)  # what was begun before the signal has to end first
-    pauses = [line.run(woken=True).after]
-    if history.is_needed:
-        pauses.append(history.run(woken=True).after)
-    return pauses
-
-
 def _stop_this_process() -> None:
     """As if an operator had asked for it."""
     os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _writer(node_id: int, instance: str) -> Writer:
-    try:
-        machine = Path("/etc/machine-id").read_text("ascii").strip()
-    except OSError:
-        machine = ""
-    return Writer(node_id, machine, socket.gethostname(), instance, time.time_ns() // 1_000_000, 0)
 
 
 def _raise_descriptor_limit() -> None:

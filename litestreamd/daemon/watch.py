@@ -47,12 +47,21 @@ class Watcher:
 
     def arm(self, task: object, paths: Iterable[Path]) -> None:
         """Wake the task once when one of the files is next written. A missing file is passed over."""
-        if self._inotify is None:
-            return
+        if self._inotify is not None:
+            self._arm(task, paths, flags.MODIFY)
+
+    def arm_folders(self, task: object, paths: Iterable[Path]) -> None:
+        """Wake the task once when in one of the folders something next comes, goes or was written to its end."""
+        if self._inotify is not None:
+            come = flags.CREATE | flags.MOVED_TO | flags.CLOSE_WRITE
+            self._arm(task, paths, come | flags.DELETE | flags.MOVED_FROM | flags.ONLYDIR)
+
+    def _arm(self, task: object, paths: Iterable[Path], what: int) -> None:
+        assert self._inotify is not None
         for path in paths:
             try:
                 with self._noting:
-                    self._tasks[self._inotify.add_watch(os.fsencode(path), flags.MODIFY | flags.ONESHOT)] = task
+                    self._tasks[self._inotify.add_watch(os.fsencode(path), what | flags.ONESHOT)] = task
             except OSError as error:
                 self._refused(error)
 

@@ -14,6 +14,7 @@ from typing import Protocol, Self
 
 from litestreamd.basics.checksum import lock_page, page_checksum
 from litestreamd.basics.errors import EnvironmentFault
+from litestreamd.basics.pulse import beat
 from litestreamd.database.batches import newest_frames, read_batches, read_page
 from litestreamd.plan.position import Frames, Position
 from litestreamd.wal.checksum import stored
@@ -81,6 +82,7 @@ class Image:
 
     def portion(self, first: int, count: int) -> Iterator[tuple[int, bytes]]:
         """Pages first..first+count-1 but the lock page, the file read at once."""
+        beat()
         size, lock, overlay = self.page_size, lock_page(self.page_size), self._overlay
         read = os.pread(self._live.fd, count * size, (first - 1) * size).ljust(count * size, b"\0")
         for pgno in range(first, first + count):

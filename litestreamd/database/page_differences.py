@@ -8,7 +8,7 @@ some moment between call and return.
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Self
 
@@ -24,17 +24,30 @@ PAUSE_S = 0.01
 
 
 class RestoredPages:
-    """A database file that nobody changes, read as bytes."""
+    """A database file that is ours alone, as pages; it can be brought forward."""
 
     def __init__(self, path: Path, page_size: int) -> None:
         self.page_size = page_size
+        self._path = path
         with told(path):
-            self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
             self.count = os.fstat(self._fd).st_size // page_size
 
     def portion(self, first: int, count: int) -> memoryview:
         """Pages first..first+count-1, as far as there are any."""
         return memoryview(os.pread(self._fd, count * self.page_size, (first - 1) * self.page_size))
+
+    def write(self, pages: Iterable[tuple[int, bytes]]) -> None:
+        """Put pages in their places. Raises EnvironmentFault."""
+        with told(self._path):
+            for pgno, page in pages:
+                os.pwrite(self._fd, page, (pgno - 1) * self.page_size)
+
+    def resize(self, count: int) -> None:
+        """So many pages from now on."""
+        with told(self._path):
+            os.ftruncate(self._fd, count * self.page_size)
+        self.count = count
 
     def __enter__(self) -> Self:
         return self

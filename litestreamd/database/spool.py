@@ -19,6 +19,7 @@ from typing import BinaryIO
 from litestreamd.basics.checksum import crc64
 from litestreamd.basics.crash_points import passing
 from litestreamd.basics.errors import DamagedData, EnvironmentFault
+from litestreamd.basics.pulse import beat
 from litestreamd.basics.txid import format_txid
 from litestreamd.database.disk import fsync_folder, private, state_disk
 from litestreamd.database.ledger import Ledger, decode_ledger
@@ -121,6 +122,7 @@ class Spool:
     def _portions(self, file: BinaryIO, path: Path, rest: int) -> Iterator[bytes]:
         with file:
             while rest:
+                beat()
                 with state_disk(path, "read"):
                     portion = file.read(min(PORTION, rest))
                 if not portion:

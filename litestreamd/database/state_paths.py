@@ -10,15 +10,35 @@ from pathlib import Path
 
 CONFIGURATION_DIRECTORY = Path("/etc/litestreamd")
 STATE_DIRECTORY = Path("/var/lib/litestreamd")
+RUNTIME_DIRECTORY = Path("/run/litestreamd")
 
 
 def state_root(database: Path, meta_path: Path | None, configuration: Path | None) -> Path:
     """The directory that holds the state of all databases of one configuration."""
     if meta_path is not None:
         return meta_path
-    if configuration is not None and configuration.parent == CONFIGURATION_DIRECTORY and configuration.suffix == ".yml":
-        return STATE_DIRECTORY / configuration.stem
+    if (instance := instance_of(configuration)) is not None:
+        return STATE_DIRECTORY / instance
     return database.with_name(f".{database.name}-litestreamd")
+
+
+def health_path(configuration: Path | None) -> Path | None:
+    """Where an instance says how it is, for those who may not look into its state; None for what is no instance."""
+    instance = instance_of(configuration)
+    return None if instance is None else STATE_DIRECTORY / instance / "health.json"
+
+
+def control_path(configuration: Path | None) -> Path | None:
+    """Where an instance listens, unless its configuration says otherwise; None for what is no instance."""
+    instance = instance_of(configuration)
+    return None if instance is None else RUNTIME_DIRECTORY / instance / "control.sock"
+
+
+def instance_of(configuration: Path | None) -> str | None:
+    """The instance that /etc/litestreamd/INSTANCE.yml configures; None for other files."""
+    if configuration is None or configuration.parent != CONFIGURATION_DIRECTORY or configuration.suffix != ".yml":
+        return None
+    return configuration.stem
 
 
 def state_directory(database: Path, meta_path: Path | None, configuration: Path | None) -> Path:

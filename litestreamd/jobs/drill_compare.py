@@ -3,13 +3,15 @@
 In: the restored file and its TXID, the path of the database, a barrier of the daemon that replicates it. Out: equal,
 different (which pages), or not compared (why).
 How: a page that differs has been changed after that TXID, or it is wrong. The barrier makes every change so far durable
-on the replica, and the page indexes of the objects there name the pages that changed. What they do not name is read
-again, for a page may have been seen between two commits that were captured as one; what stays is different.
+on the replica; the restored file is brought forward with the objects there, and what differed is compared again. A page
+that differs again must have been touched by a commit since, so the objects up to the next barrier must have it. One
+that they do not have is suspect, and different when it is so twice: once it can have been seen between two commits
+that were captured as one.
 Without a daemon nothing tells which pages changed: a difference then counts only if the WAL still ends where the
 capture ended.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -33,7 +35,9 @@ Barrier = Callable[[], int | None]
 there is no database. Raises StoreError when the replica does not get it in time."""
 
 ROUNDS = 5
-"""How often pages that nothing explains are looked at again."""
+"""How often pages that differ are compared again, with the restored file brought forward each time."""
+ENOUGH = 3
+"""After so many of them it is well when every page that still differs is just being changed again and again."""
 NAMED = 10
 """Different pages that are named one by one."""
 
@@ -48,12 +52,14 @@ class Live(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """why: not compared because; or what is different. changed: pages that differ because they were changed since.
+    """why: not compared because; or what is different. changed: pages that were changed since the restore; restless: of
+    those, the ones that were changed again whenever they were looked at, so that their content was never compared.
     different: how many differ for no reason; pages: the first of them."""
 
     live: Live
     why: str = ""
     changed: int = 0
+    restless: int = 0
     different: int = 0
     pages: tuple[int, ...] = ()
 
@@ -117,27 +123,27 @@ class _Comparing:
         reached = barrier() if barrier else None
         if barrier is None or reached is None:
             return self._without_daemon(found, before, directory)
-        return self._explained(found, barrier, reached)
+        return self._followed(found, barrier, reached)
 
-    def _explained(self, found: PageSet, barrier: Barrier, reached: int) -> Comparison:
-        total, left = found.total(), found
-        changes = Changes(self._state.replica, self._state.txid, self._state.page_size, self._restored.count)
-        for _ in range(ROUNDS):
-            changes.follow(reached)
-            left = _unexplained(left, changes)
-            if left.total():
-                left = differences(self._live, self._restored, left)
-            if not left.total():
+    def _followed(self, found: PageSet, barrier: Barrier, reached: int) -> Comparison:
+        total, suspects = found.total(), PageSet()
+        changes = Changes(self._state.replica, self._restored, self._state.txid)
+        changes.follow(reached)
+        for number in range(1, ROUNDS + 1):
+            found = differences(self._live, self._restored, found)
+            if not found.total():
                 return Comparison(Live.EQUAL, changed=total)
             again = barrier()
             if again is None:
                 return not_compared("the daemon ended meanwhile")
-            reached = again
-        changes.follow(reached)
-        left = _unexplained(left, changes)
-        if not left.total():
-            return Comparison(Live.EQUAL, changed=total)
-        return self._different(left, total - left.total())
+            touched = changes.follow(again)
+            before, suspects = suspects, _left(found, touched)
+            if number >= ENOUGH and not suspects.total():
+                break
+        left = _both(suspects, before)
+        if left.total():
+            return self._different(left, total - left.total())
+        return Comparison(Live.EQUAL, changed=total, restless=found.total())
 
     def _without_daemon(self, found: PageSet, before: IndexHeader, directory: Path) -> Comparison:
         count = found.total()
@@ -174,12 +180,16 @@ class _Comparing:
         named = ", ".join(map(str, pages)) + (" ..." if count > NAMED else "")
         what = f"page {named} is" if count == 1 else f"{count} pages ({named}) are"
         why = f"{what} not as in TXID {format_txid(self._state.txid)}, and no commit since has changed that"
-        return Comparison(Live.DIFFERENT, why, changed, count, pages)
+        return Comparison(Live.DIFFERENT, why, changed, different=count, pages=pages)
 
 
-def _unexplained(found: PageSet, changes: Changes) -> PageSet:
+def _left(found: PageSet, without: Container[int]) -> PageSet:
     left = PageSet()
     for page in found:
-        if not changes.explain(page):
+        if page not in without:
             left.add(page)
     return left
+
+
+def _both(one: PageSet, other: PageSet) -> PageSet:
+    return _left(one, _left(one, other))

@@ -53,6 +53,9 @@ class History:
         self._looked_through = False
         self._ending = False
 
+    def __str__(self) -> str:
+        return f"history of {self._around.database} on {self._owned.replica.name}"
+
     @property
     def merged_through(self) -> int:
         """Spool entries up to this TXID are of no more use to a merge."""

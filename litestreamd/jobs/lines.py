@@ -14,7 +14,7 @@ from pathlib import Path
 
 from litestreamd.basics.clock import Clock
 from litestreamd.basics.crash_points import passing
-from litestreamd.basics.errors import LitestreamdError, ObjectMissing
+from litestreamd.basics.errors import EnvironmentFault, LitestreamdError, ObjectMissing
 from litestreamd.database.capture import Capture, Taken
 from litestreamd.database.restored_from import load_restored_from
 from litestreamd.jobs.admit import Admission, Proofs, admit, placed
@@ -149,6 +149,13 @@ class Lines:
     def behind(self, txid: int) -> tuple[tuple[str, int], ...]:
         """(replica, TXIDs it lacks) of those that do not have everything up to `txid`."""
         return tuple((line.replica.name, txid - line.cursor) for line in self.each if not line.complete(txid))
+
+    @property
+    def quota(self) -> int | None:
+        """Bytes that the spool may take, as the disk is now; None when that cannot be said."""
+        with suppress(EnvironmentFault):
+            return self._room.size
+        return None
 
     @property
     def pressing(self) -> bool:

@@ -13,11 +13,12 @@ from pathlib import Path
 
 from litestreamd.basics.clock import Clock
 from litestreamd.basics.crash_points import passing
-from litestreamd.basics.errors import ConflictError, EnvironmentFault, LitestreamdError
+from litestreamd.basics.errors import BusyError, ConflictError, EnvironmentFault, LitestreamdError
 from litestreamd.database.capture import Capture, Taken
 from litestreamd.database.captured import CapturedState
 from litestreamd.database.keeper import Keeper
 from litestreamd.database.live import Absent, AlreadyReplicated, LiveDatabase
+from litestreamd.jobs.barrier import Barrier, Barriers
 from litestreamd.jobs.events import (
     Captured,
     Closed,
@@ -35,6 +36,7 @@ from litestreamd.jobs.lines import Lines
 from litestreamd.jobs.pace import SLOW_LOOK_S, Backoff, Next, Pace
 from litestreamd.jobs.settings import Settings
 from litestreamd.jobs.ship import Line
+from litestreamd.jobs.standing import Missing, Stage, Standing, size_of
 from litestreamd.jobs.upkeep import Replaced, Upkeep
 from litestreamd.plan.position import Still, next_step
 from litestreamd.plan.rules import Rules
@@ -69,6 +71,9 @@ class Replication:
             clock, observe, signal, news=lambda: signal(self),
         )  # fmt: skip
         self.refused: AlreadyReplicated | None = None
+        self.error: LitestreamdError | None = None
+        self._barriers = Barriers()
+        self._waiting_since: float | None = None
         self.captured = False
         self._last = 0
         self._state_is_open = False
@@ -77,6 +82,9 @@ class Replication:
         self._backoff = Backoff(1.0, 60.0)
         self._awaited = ""
         self._pace = Pace(settings.sync_interval_s)
+
+    def __str__(self) -> str:
+        return f"capture of {self._name}"
 
     @property
     def lines(self) -> list[Line]:
@@ -106,10 +114,45 @@ class Replication:
             return self._failed(error)
         except LitestreamdError as error:
             return self._failed(error)
-        self.refused = None
+        self.refused = self.error = None
         if self._backoff.worked():
             self._observe(Recovered(self._name, None))
         return pause
+
+    def barrier(self) -> Barrier:
+        """Ask for everything that is committed by now to be captured with the next run. From any thread."""
+        return self._barriers.ask()
+
+    def standing(self) -> Standing:
+        """Where it stands. From any thread."""
+        head, since = self._state.head, self._waiting_since
+        return Standing(
+            stage=self._stage,
+            txid=head.txid if head else 0,
+            waiting_s=0.0 if since is None else self._clock.monotonic() - since,
+            size=size_of(self._live.path),
+            wal_size=size_of(self._live.wal_path),
+            spool_files=self._state.spool.count(),
+            spool_bytes=self._state.spool.bytes(),
+            spool_quota=self._lines.quota,
+        )
+
+    @property
+    def _stage(self) -> Stage:
+        if self.error is not None:
+            return Stage.FAILING
+        if self._keeper is not None:
+            return Stage.WATCHED
+        return Stage.ABSENT if self._awaited else Stage.STARTING
+
+    def missing(self, line: Line) -> Missing:
+        """What a replica lacks of what is captured. From any thread."""
+        head = self._state.head
+        if head is None:
+            return Missing()
+        entries = self._state.spool.entries(after=line.cursor)
+        oldest_ms = entries[0].timestamp_ms if entries else None
+        return Missing(head.txid - line.cursor, sum(entry.size for entry in entries), oldest_ms)
 
     def finish(self) -> bool:
         """Capture what is committed by now (`captured` says whether that was possible). Out: whether every replica has
@@ -152,6 +195,7 @@ class Replication:
 
     def close(self) -> Closed:
         """Settle, tell the replicas that we stopped cleanly, let the database go. Out: what was left behind."""
+        self._barriers.failed(BusyError(f"{self._name} is not replicated any more."))
         head = self._state.head
         behind = dict(self._lacks()) if head is not None else {}
         try:
@@ -197,6 +241,7 @@ class Replication:
 
     def _look(self, woken: bool) -> Next:
         assert self._keeper is not None and self._upkeep is not None
+        barriers = self._barriers.asked()
         header, now = self._live.header(), self._clock.monotonic()
         self._pace.notice((header.salts, header.max_frame), now, woken)
         quiet = self._pace.quiet(now)
@@ -206,18 +251,27 @@ class Replication:
             self._paced(self._keeper.refresh(self._clock.now_ms()))
             # A comparison needs a header from after the guard's begin: newer pages may reach the file from now on.
             header = self._live.header()
-        idle = self._capture_in_pace(header, now)
+        idle = self._capture_in_pace(header, now, hurried=bool(barriers))
+        self._note_waiting(idle, now)
         if idle:
+            self._barriers.reached(barriers, self._capture.head.txid)
             self._paced(self._upkeep.checkpoint(quiet))
             self._paced(self._upkeep.leave_in_one_file(quiet))
         self._tidy(quiet if idle else 0.0)
         return self._pace.next_look(self._clock.monotonic(), waits, idle, self._keeper.may_stand_on_zero)
 
-    def _capture_in_pace(self, header: IndexHeader, now: float) -> bool:
+    def _note_waiting(self, idle: bool, now: float) -> None:
+        """Since when commits wait to be captured."""
+        if idle:
+            self._waiting_since = None
+        elif self._waiting_since is None:
+            self._waiting_since = now
+
+    def _capture_in_pace(self, header: IndexHeader, now: float, hurried: bool) -> bool:
         """Capture unless a file left less than an interval ago. Out: whether nothing is waiting."""
         if not self._capture.in_doubt and isinstance(next_step(self._capture.head.position, header), Still):
             return True
-        if not self._pace.may_send(now):
+        if not hurried and not self._pace.may_send(now):
             return False
         self._paced(self._capture.take(header, self._clock.now_ms()))
         return True
@@ -269,6 +323,7 @@ class Replication:
             self._state.rest()
 
     def _await(self, why: str) -> Next:
+        barriers = self._barriers.asked()
         self._let_go()
         # Entries that a database left in the spool before it went away still belong on its replicas.
         self._open_state()
@@ -277,12 +332,15 @@ class Replication:
         if why != self._awaited:
             self._awaited = why
             self._observe(DatabaseAwaited(self._name, why))
+        self._barriers.reached(barriers, self._state.head.txid if self._state.head else 0)
         return Next(SLOW_LOOK_S)
 
     def _failed(self, error: LitestreamdError) -> Next:
         """Tell it. The guard stays where it is while the trouble is with our own disk; else the database is let go, and
         the next run opens it anew and proves where it stands."""
         seconds = self._backoff.failed()
+        self.error = error
+        self._barriers.failed(error)
         self._observe(Problem(self._name, None, str(error), type(error).__name__, seconds))
         if self._keeper is None:
             self._let_go()  # opened half: our claim on the file must not stand in our own way

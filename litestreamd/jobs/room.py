@@ -42,16 +42,17 @@ class Room:
     def full(self) -> bool:
         """Whether something has to go."""
         stored = self._spool.bytes()
-        return stored > ALWAYS_ROOM and stored > self._room
+        return stored > ALWAYS_ROOM and stored > self.size
 
     @property
     def crowded(self) -> bool:
         """Whether what is kept only for convenience has to go."""
         stored = self._spool.bytes()
-        return stored > ALWAYS_ROOM and stored > min(KEPT_FOR_MERGES, self._room // 4)
+        return stored > ALWAYS_ROOM and stored > min(KEPT_FOR_MERGES, self.size // 4)
 
     @property
-    def _room(self) -> int:
+    def size(self) -> int:
+        """Bytes that the spool may take."""
         free = free_bytes(self._folder)
         return max(ALWAYS_ROOM, self._quota.spool_room(free, self._spool.bytes(), self._kept()))
 
@@ -59,7 +60,7 @@ class Room:
         """Up to which TXID entries have to go because the spool is full; 0: none."""
         if not self.full:
             return 0
-        room = self._room
+        room = self.size
         entries = [(entry.txid, entry.stored) for entry in self._spool.entries()]
         reach = {history.line.replica.name: _reach(history, head) for history in histories}
         covered = {history.line.replica.name: history.line.debts.covered(reach[history.line.replica.name])

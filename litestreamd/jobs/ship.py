@@ -84,6 +84,9 @@ class Line:
         self._saved: Cursor | None = None
         self._refused: LitestreamdError | None = None
 
+    def __str__(self) -> str:
+        return f"{self._database} to {self.replica.name}"
+
     def remembered(self) -> Cursor | None:
         """What the state directory says we left on this root. Raises DamagedData."""
         return load_cursor(self._path, self.replica.description)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from litestreamd.basics.checksum import FLAG, Buffer, crc64
+from litestreamd.basics.pulse import beat
 from litestreamd.ltx.errors import Malformed, Unsupported
 from litestreamd.ltx.header import Header
 from litestreamd.ltx.index import IndexLog
@@ -62,6 +63,7 @@ class Encoder:
         """Append pages (number, image): ascending over all calls, images of exactly one page."""
         remaining = iter(pages)
         while batch := list(islice(remaining, self._batch)):
+            beat()
             numbers, images = zip(*batch, strict=True)
             check_sizes(images, numbers, self._page_size)
             self._put(numbers, compress_pages(images), images)
@@ -73,6 +75,7 @@ class Encoder:
         promise. A page whose block is empty is compressed here.
         """
         for start in range(0, len(numbers), self._batch):
+            beat()
             part = slice(start, start + self._batch)
             self._put_frames(numbers[part], blocks[part], images[part])
 

@@ -14,7 +14,7 @@ Layout and times: LTX as Litestream 0.5 stores it; levels 0 to 8, and 9 for snap
 the same place is listed and read, never written and never deleted.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
@@ -97,6 +97,9 @@ class StoreSettings(Protocol):
     def url(self) -> str:
         """The place as a URL without secrets; two replicas at the same place have the same."""
 
+    def below(self, relative: str) -> "StoreSettings":
+        """The place `relative` (with slashes) below this one, all else the same."""
+
     @property
     def service(self) -> str:
         """Who answers there: replicas of one service hang, and come back, together."""
@@ -144,6 +147,14 @@ class Replica(Protocol):
     @property
     def times(self) -> Times:
         """What `created_ms` means in listings of this place."""
+
+    @property
+    def requests(self) -> Mapping[str, int]:
+        """How often the store was asked, by its own names for operations, since this was made; nothing where there is
+        no store that counts."""
+
+    def renew(self) -> None:
+        """Forget credentials: the next request asks their source for them."""
 
     def list(self, level: int | None = None) -> Iterator[StoredObject]:
         """All objects (of one level, or of levels 0 to 9), ascending by level, min and max TXID.

@@ -10,11 +10,12 @@ are the caller's to wait for (jobs/ship.py).
 
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from litestreamd.basics.errors import LitestreamdError, ObjectMissing
+from litestreamd.basics.pulse import beat, promise
 from litestreamd.ltx.names import ObjectName
 from litestreamd.replica.bodies import begun, drained
 from litestreamd.replica.port import Created, Fence, Replica, StoredObject, StoredV3, Times
@@ -62,6 +63,7 @@ class Troubles:
         if hopeless or self._count >= patience.tries or time.monotonic() > self._end:
             raise error
         longest = min(patience.longest_s, patience.first_s * 2.0 ** (self._count - 1))
+        promise(longest)
         time.sleep(longest * random.uniform(0.5, 1.0))
 
     def over(self) -> None:
@@ -100,6 +102,13 @@ class Retrying:
     @property
     def times(self) -> Times:
         return self._replica.times
+
+    @property
+    def requests(self) -> Mapping[str, int]:
+        return self._replica.requests
+
+    def renew(self) -> None:
+        self._replica.renew()
 
     def list(self, level: int | None = None) -> Iterator[StoredObject]:
         return iter(self._patience.run(lambda: tuple(self._replica.list(level))))
@@ -154,6 +163,7 @@ class Retrying:
             chunks = opened(done)
             try:
                 for chunk in chunks:
+                    beat()
                     done += len(chunk)
                     yield chunk
                     troubles.over()

@@ -215,11 +215,11 @@ def _fields(path: Path) -> dict[str, str]:
 def _expects(status: dict[str, str], number: int) -> bool:
     """Whether a thread handles a signal, or blocks it so that another one can wait for it.
 
-    A child between fork and exec blocks them all, SIGHUP too.
+    A child between fork and exec blocks them all, SIGUSR1 too.
     """
     blocked, handled = (int(status.get(key, "0"), 16) for key in ("SigBlk", "SigCgt"))
-    bit, hang_up = 1 << (number - 1), 1 << (signal.SIGHUP - 1)
-    return bool(handled & bit) or bool(blocked & bit and not blocked & hang_up)
+    bit, unused = 1 << (number - 1), 1 << (signal.SIGUSR1 - 1)
+    return bool(handled & bit) or bool(blocked & bit and not blocked & unused)
 
 
 def _kibibytes(pid: int, key: str) -> int:

@@ -74,7 +74,7 @@ CASES = {
     "dbs empty": ("dbs: []\n", "1:6: dbs is empty"),
     "dbs a mapping": ("dbs:\n  path: x\n", "2:3: dbs takes a list (- path: ...), not a mapping (key: value)"),
     "a database that is a word": ("dbs:\n  - /data/app.db\n", "2:5: a database takes keys such as path and replica"),
-    "no path": ("dbs: [{replica: {path: /b}}]", "1:7: this entry of dbs has no path"),
+    "no path": ("dbs: [{replica: {path: /b}}]", "1:7: this entry of dbs has neither path nor dir"),
     "an empty path": ("dbs: [{path: '', replica: {path: /b}}]", "1:14: path is empty"),
     "no replica": ("dbs: [{path: /a}]", "1:7: this database has no replica"),
     "both kinds of replica": (REPLICA + "\n    replicas: [{path: /b}]", "6:15: replica and replicas exclude each"),
@@ -86,7 +86,37 @@ CASES = {
     "replicas empty": (DATABASE + "replicas: []", "3:15: replicas is empty"),
     "replica without a place": (DATABASE + "replica: {sync-interval: 1s}", "3:14: this replica has no place"),
     "url and path": (REPLICA + "url: file:///b", "4:13: url and path exclude each other"),
-    "a directory": ("dbs: [{dir: /data, replica: {path: /b}}]", "1:8: dir is not in this version"),
+    "a directory without a pattern": (
+        "dbs: [{dir: /data, replica: {path: /b}}]",
+        "1:7: an entry with dir needs a pattern",
+    ),
+    "a pattern for paths": ("dbs: [{dir: /data, pattern: 'a/*', replica: {path: /b}}]", "1:29: pattern is for names"),
+    "a pattern for one file": (DATABASE + "pattern: '*'", "3:14: pattern belongs to an entry with dir"),
+    "path and dir": (
+        "dbs: [{dir: /d, path: /a, pattern: '*', replica: {path: /b}}]",
+        "1:23: path and dir exclude each",
+    ),
+    "two places for state": (
+        DATABASE + "meta-path: /m\n    meta-dir: /n",
+        "4:15: meta-dir belongs to an entry with dir",
+    ),
+    "a replica among databases": (
+        "dbs: [{dir: /d, recursive: true, pattern: '*', replica: {path: /d/b}}]",
+        "1:64: the replica folder /d/b lies in the folder of databases /d",
+    ),
+    "an address without a port": (TOP + "addr: localhost", "2:7: addr: 'localhost' is not an address: write host:port"),
+    "a socket without a place": (
+        "socket: {enabled: true}\n" + TOP,
+        "1:19: socket.path is missing: only a configuration in",
+    ),
+    "a socket with a long path": (
+        f"socket: {{path: /{'x' * 107}}}\n" + TOP,
+        "1:16: the path of a socket has at most 107",
+    ),
+    "neither yes nor no": (
+        TOP + "metrics: {litestream-names: maybe}",
+        "2:29: metrics.litestream-names: 'maybe' is not one of",
+    ),
     # values
     "a list for a word": (DATABASE + "meta-path: [a]", "3:16: meta-path takes a single value, not a list"),
     "a duration without unit": (REPLICA + "sync-interval: 10", "5:22: sync-interval: '10' is not a duration: write"),

@@ -69,6 +69,9 @@ def document(key: Key, place: Place, value: str) -> bytes:
     root = "path: " + (value if place is Place.REPLICA and key.name == "path" else "/backup/app")
     if place is Place.REPLICA and key in S3_KEYS:
         root = "type: s3" if key.name == "bucket" else "type: s3, bucket: b"
+    if place is Place.DATABASE and key.name in ("pattern", "recursive", "watch", "meta-dir", "dir"):
+        start = f"path: {path}, " if key.name == "dir" else "dir: /data, " + "pattern: '*', " * (key.name != "pattern")
+        return f"{{dbs: [{{{start}replica: {{path: /b}}{extra[place]}}}]}}".encode()
     replica = value if key.name == "replica" else f"{{{root}{extra[Place.REPLICA]}}}"
     dbs = value if key.name == "dbs" else f"[{{path: {path}, replica: {replica}{extra[Place.DATABASE]}}}]"
     return f"{{dbs: {dbs}{extra[Place.GLOBAL]}}}".encode()

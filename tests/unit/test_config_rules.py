@@ -254,8 +254,8 @@ dbs:
 """)
     expected = Rules(snapshot_interval_s=43200.0, snapshot_retention_s=2 * DAY)
     assert config.databases[0].replicas[0].rules == expected
+    assert config.addr == ("", 9090)
     assert [warning.partition(": ")[2].partition(" ")[0] for warning in config.warnings] == [
-        "addr",
         "validation.interval",
         "verify-compaction",
     ]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from litestreamd.config.check import check_config
-from litestreamd.config.model import Config, DatabaseSettings, LoggingSettings, RestoreSettings
+from litestreamd.config.model import Config, DatabaseSettings, LoggingSettings, RestoreSettings, SocketSettings
 from litestreamd.plan.spool_quota import Quota
 from litestreamd.replica.folder.settings import FolderSettings
 from litestreamd.replica.port import ReplicaSpec
@@ -99,8 +99,8 @@ def test_every_key_reaches_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert config.logging == LoggingSettings("debug", "json")
     assert config.shutdown_sync_timeout_s == 60.0
+    assert (config.addr, config.socket, config.folders) == (("", 9090), SocketSettings(), ())
     assert config.warnings == (
-        "/etc/litestream.yml:1:1: addr has no effect in this version: metrics are not served yet",
         "/etc/litestream.yml:6:37: logging.stderr has no effect in this version: logs always go to stderr",
     )
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from litestreamd.daemon.progress import Progress
 from litestreamd.daemon.scheduler import Scheduler, Task
 from litestreamd.jobs.pace import Next
 from tests.support.waiting import until
@@ -38,12 +39,12 @@ class Errand:
 @contextmanager
 def scheduler(workers: int = 2, prepare: Callable[[Task], None] = lambda _: None) -> Iterator[Scheduler]:
     crashes: list[BaseException] = []
-    found = Scheduler(workers, prepare, crashes.append)
-    found.start()
+    found = Scheduler("worker", workers, prepare, crashes.append, Progress())
     try:
         yield found
     finally:
-        found.stop()
+        found.end()
+        found.join()
     assert crashes == []
 
 
@@ -194,11 +195,46 @@ def test_a_bug_in_a_task_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     def fail(*_: object) -> Next:
         raise KeyError("a bug")
 
-    found = Scheduler(2, lambda _: None, told.append)
-    found.start()
+    found = Scheduler("worker", 2, lambda _: None, told.append, Progress())
     other = Errand(lambda *_: Next(0.01))
     found.add(other)
     found.add(Errand(fail))
     until(lambda: told, "the bug")
     assert isinstance(told[0], KeyError)
-    found.stop()
+    found.end()
+    found.join()
+
+
+def test_a_task_that_was_removed_runs_no_more() -> None:
+    errand, other = Errand(lambda *_: Next(0.001)), Errand(lambda *_: Next(0.001))
+    with scheduler() as found:
+        found.add(errand)
+        found.add(other)
+        until(lambda: errand.runs, "it runs")
+        found.remove(errand)
+        count, others = len(errand.runs), len(other.runs)
+        found.signal(errand)
+        until(lambda: len(other.runs) > others + 10, "the other goes on")
+        assert len(errand.runs) == count
+        found.remove(object())
+
+
+def test_removing_waits_for_the_run_that_has_begun() -> None:
+    entered, leave, removed = threading.Event(), threading.Event(), threading.Event()
+
+    def work(*_: object) -> Next:
+        entered.set()
+        assert leave.wait(10)
+        return Next(0.0)
+
+    errand = Errand(work)
+    with scheduler(1) as found:
+        found.add(errand)
+        assert entered.wait(10)
+        remover = threading.Thread(target=lambda: (found.remove(errand), removed.set()))
+        remover.start()
+        assert not removed.wait(0.05)
+        leave.set()
+        assert removed.wait(10)
+        remover.join()
+    assert errand.runs == [False]

@@ -2,6 +2,7 @@
 
 import threading
 
+from litestreamd.daemon.progress import Progress
 from litestreamd.daemon.staff import MOST, Staff
 from litestreamd.jobs.pace import Next
 from tests.support.waiting import until
@@ -24,9 +25,7 @@ class Errand:
 def test_a_store_that_hangs_holds_up_nobody_else() -> None:
     crashes: list[BaseException] = []
     prepared: list[object] = []
-    services = ["far"] * 50 + ["near"]
-    staff = Staff(1, services, prepared.append, crashes.append)
-    staff.start()
+    staff = Staff(prepared.append, crashes.append, Progress())
     gate = threading.Event()
     try:
         stuck = [Errand(gate) for _ in range(50)]
@@ -43,10 +42,12 @@ def test_a_store_that_hangs_holds_up_nobody_else() -> None:
         until(lambda: line.runs == 2, "and run again")
         assert prepared == [capture]
     finally:
-        # The end does not wait for the store that hangs, nor for what goes elsewhere.
+        # The end does not wait for the store that hangs, nor does who goes elsewhere.
         staff.end()
-        staff.join("near")
+        for task in (capture, line, history):
+            staff.remove(task)
         assert all(errand.runs <= 2 for errand in stuck)
         gate.set()
-        staff.join("far")
+        for errand in stuck:
+            staff.remove(errand)
     assert crashes == []

@@ -8,7 +8,7 @@ must exist: an unmounted disk is an error, never an empty replica, and never fil
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -43,6 +43,10 @@ class FolderReplica:
         self._link = link
         self._swept: set[Path] = set()
         self._identity: tuple[int, int] | None = None
+        self.requests: Mapping[str, int] = {}
+
+    def renew(self) -> None:
+        """Nothing: the rights of the process are all there is."""
 
     def list(self, level: int | None = None) -> Iterator[StoredObject]:
         found: list[StoredObject] = []

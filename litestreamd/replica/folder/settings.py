@@ -17,6 +17,10 @@ class FolderSettings:
         """The place as a URL."""
         return f"file://{self.path}"
 
+    def below(self, relative: str) -> "FolderSettings":
+        """The folder `relative` in it."""
+        return FolderSettings(self.path / relative)
+
     @property
     def service(self) -> str:
         """This machine."""

@@ -9,6 +9,7 @@ those.
 import os
 import time
 from base64 import b64decode
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -63,6 +64,7 @@ class Bucket:
         self._timeouts = timeouts or Timeouts()
         self._renewed_at = float("-inf")
         self._key: ClientKey | None = None
+        self.requests: Counter[str] = Counter()
         self._customer_key = _customer_key(settings)
         self._how_kept = _how_kept(settings)
 
@@ -83,6 +85,12 @@ class Bucket:
                 raise
             self._renewed_at = time.monotonic()
             return self._ask(operation, expected, headers or {}, given)
+
+    def renew(self) -> None:
+        """Ask the source of the credentials for them before the next request."""
+        key, self._key = self._key, None
+        if key is not None:
+            renew(key, shared_client(key))
 
     def has(self, key: str) -> bool:
         """Whether there is an object of this key."""
@@ -156,6 +164,7 @@ class Bucket:
             parameters |= self._how_kept
         with translated(self.place):
             try:
+                self.requests[operation] += 1
                 return client.call(operation, headers, parameters)
             except ClientError as error:
                 if (answer := _expected(error, expected)) is not None:

@@ -22,6 +22,8 @@ from typing import Any
 
 from botocore import awsrequest
 
+from litestreamd.basics.pulse import beat, promise
+
 _LOOK_S = 0.25
 """How exact a deadline is."""
 
@@ -133,12 +135,14 @@ _watch = _Watch()
 def within(seconds: float, connection: Any = None) -> Iterator[None]:
     """Let the block take so long. `connection`: the one it goes on with, if it has one already; else the one it opens
     or takes from the pool."""
+    promise(seconds)
     work = _Work(time.monotonic() + seconds, connection)
     _using.work = work
     _watch.add(work)
     try:
         yield
     finally:
+        beat()
         _watch.remove(work)
         _using.work, _using.last = None, work.connection
 

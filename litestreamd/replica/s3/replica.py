@@ -51,6 +51,13 @@ class S3Replica:
         habits = known_habits(self._bucket)
         return Fence.STRONG if habits is None or (habits.create_only and habits.create_only_large) else Fence.WEAK
 
+    @property
+    def requests(self) -> Mapping[str, int]:
+        return self._bucket.requests.copy()
+
+    def renew(self) -> None:
+        self._bucket.renew()
+
     def list(self, level: int | None = None) -> Iterator[StoredObject]:
         found = [
             StoredObject(name, each["Size"], _ns(each["LastModified"]) // 1_000_000)

@@ -4,7 +4,7 @@ What is None was left out: the dialect of the endpoint (replica/s3/dialects.py),
 Secrets are in no repr, and `url` shows none.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 
@@ -58,6 +58,11 @@ class S3Settings:
         path = self.path.strip("/")
         place = f"s3://{self.bucket}" + (f"/{path}" if path not in ("", ".") else "")
         return f"{place}?endpoint={self.endpoint}" if self.endpoint else place
+
+    def below(self, relative: str) -> "S3Settings":
+        """The place `relative` below this one."""
+        path = self.path.rstrip("/")
+        return replace(self, path=relative if path in ("", ".") else f"{path}/{relative}")
 
     @property
     def service(self) -> str:

@@ -1,0 +1,73 @@
+"""`sync`: the barrier. What was committed before the call is durable when it returns.
+
+In: an instance, or the path of a database. Out: exit code 0 when it is so, in the spool or, with -wait,
+on every replica.
+"""
+
+import json
+
+from litestreamd.basics.errors import BusyError, ExitCode, LitestreamdError, StoreError, UsageError
+from litestreamd.basics.txid import format_txid
+from litestreamd.cli.command import Command
+from litestreamd.cli.options import JSON, Arguments, Option
+from litestreamd.cli.restore_report import say
+from litestreamd.cli.running import RUNNING, TIMEOUT, find_daemon
+from litestreamd.daemon.control_client import ask
+
+_GRACE_S = 10.0
+"""What the daemon may take beyond the time it was given, to say that the time was too short."""
+
+
+def run(arguments: Arguments) -> ExitCode:
+    """Ask the daemon, and wait for its answer."""
+    daemon = find_daemon(arguments.words[0], arguments)
+    seconds = arguments.duration("timeout", 30.0)
+    database = arguments.text("db") or daemon.database
+    body = {"db": database, "wait": arguments.switch("wait"), "timeout_s": seconds}
+    status, answer = ask(daemon.socket, "POST", "/sync", body, seconds + _GRACE_S)
+    if status not in (200, 504):
+        raise _refusal(status, answer.get("error", f"the daemon answered {status}"))
+    if arguments.switch("json"):
+        print(json.dumps(answer, indent=2))
+    for each in answer["databases"]:
+        if not arguments.switch("json"):
+            print(_line(each))
+        if each["error"]:
+            say(f"error: {each['path']}: {each['error']}")
+    if status == 504:
+        say(f"error: not everything was synced within {seconds:g} s; the daemon goes on (-timeout gives it longer)")
+        return ExitCode.UNREACHABLE
+    return ExitCode.OK
+
+
+def _line(each: dict[str, object]) -> str:
+    txid, replicas = each["txid"], each["replicas"]
+    assert isinstance(replicas, dict)
+    captured = "nothing captured" if not isinstance(txid, int) or txid == 0 else f"captured TXID {format_txid(txid)}"
+    reached = {name: format_txid(has) if has else "nothing" for name, has in replicas.items()}
+    places = ", ".join(f"{name} has {what}" for name, what in reached.items())
+    return f"{each['path']}: {captured}; {places}"
+
+
+def _refusal(status: int, sentence: str) -> LitestreamdError:
+    if status in (400, 404):
+        return UsageError(sentence)
+    return BusyError(sentence) if status < 500 else StoreError(sentence)
+
+
+COMMAND = Command(
+    name="sync",
+    summary="wait until what is committed now is captured, or with -wait on every replica",
+    synopses=("[options] INSTANCE|DATABASE",),
+    options=(
+        Option("wait", "wait until every replica has it, not only the spool"),
+        Option("db", "only this database of the instance", "PATH"),
+        TIMEOUT,
+        JSON,
+        *RUNNING,
+    ),
+    run=run,
+    words_min=1,
+    words_max=1,
+    examples=("-wait app", "-wait -timeout 5m /var/lib/app/app.db"),
+)
