@@ -90,6 +90,16 @@ def test_a_fault_would_be_seen(folder: Path) -> None:
     assert "WatchDogSec" in done.stderr
 
 
+@needs_analyze
+def test_an_application_that_others_look_names_up_with_makes_no_cycle(folder: Path) -> None:
+    """systemd breaks a cycle by dropping a job: the backup's, or the application's."""
+    unit = folder / "app.service"
+    unit.write_text(f"[Unit]\nBefore=nss-lookup.target\nWants=nss-lookup.target\n{unit.read_text()}")
+    wanted_by_app(folder, "app")
+    done = run("systemd-analyze", "verify", "--man=no", "app.service", SYSTEMD_UNIT_PATH=f"{folder}:")
+    assert "cycle" not in done.stderr
+
+
 def security(unit: Path, threshold: int) -> tuple[int, str]:
     done = run("systemd-analyze", "security", "--offline=true", f"--threshold={threshold}", str(unit))
     return done.returncode, done.stdout
