@@ -60,12 +60,19 @@ def print_verified(answer: Verified, comparison: Comparison | None = None) -> No
 def _compared(comparison: Comparison) -> str:
     match comparison.live:
         case Live.EQUAL:
-            changed = f" ({comparison.changed} pages were changed since, and are there too)"
-            return f"equal to the live database{changed if comparison.changed else ''}"
+            return f"equal to the live database{_changed(comparison)}"
         case Live.DIFFERENT:
             return f"different from the live database: {comparison.why}"
         case Live.NOT_COMPARED:
             return f"not compared with the live database: {comparison.why}"
+
+
+def _changed(comparison: Comparison) -> str:
+    """` (12 pages were changed meanwhile, and arrived too)`."""
+    if not comparison.changed:
+        return ""
+    again = f"; {comparison.restless} of them too often to be compared" if comparison.restless else ""
+    return f" ({comparison.changed} pages were changed meanwhile, and arrived too{again})"
 
 
 def _reached(answer: Verified) -> str:
@@ -109,6 +116,7 @@ def live_fields(comparison: Comparison) -> dict[str, object]:
         "live": comparison.live.value,
         "live_text": comparison.why or None,
         "pages_changed": comparison.changed,
+        "pages_restless": comparison.restless,
         "pages_different": comparison.different,
         "different": list(comparison.pages),
     }

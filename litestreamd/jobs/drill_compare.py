@@ -11,7 +11,7 @@ Without a daemon nothing tells which pages changed: a difference then counts onl
 capture ended.
 """
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -24,7 +24,7 @@ from litestreamd.database.live_pages import LivePages, NotReadable, Replaced
 from litestreamd.database.page_differences import RestoredPages, differences
 from litestreamd.database.page_set import PageSet
 from litestreamd.database.state import load_state
-from litestreamd.jobs.drill_changes import Changes, Superseded
+from litestreamd.jobs.drill_changes import Changes, Superseded, Touched
 from litestreamd.plan.position import Still, next_step
 from litestreamd.replica.port import Replica
 from litestreamd.wal.checksum import stored
@@ -183,7 +183,7 @@ class _Comparing:
         return Comparison(Live.DIFFERENT, why, changed, different=count, pages=pages)
 
 
-def _left(found: PageSet, without: Container[int]) -> PageSet:
+def _left(found: PageSet, without: PageSet | Touched) -> PageSet:
     left = PageSet()
     for page in found:
         if page not in without:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from litestreamd.basics.checksum import FLAG
-from litestreamd.ltx.decoder import read_pages
+from litestreamd.ltx.decoder import Pages, read_pages
 from litestreamd.ltx.header import Header, Proof
 from litestreamd.ltx.names import SNAPSHOT_LEVEL, ObjectName
 from litestreamd.replica.folder.replica import FolderReplica
@@ -44,7 +44,7 @@ class Stage:
         """Done one by one, each after a barrier was reached and before it is told."""
         self.early: list[Callable[[], object]] = []
         """The same, before it is reached."""
-        self.barriers = 0
+        self.barriers = self.forged = 0
 
     def start(self) -> Drive:
         return Drive(self.path, self.root, time=self.time).settle()
@@ -222,6 +222,26 @@ def test_a_replica_that_lost_what_had_arrived(stage: Stage) -> None:
     result = drilled(stage.path, stage.root, lambda: head)
     assert result.code == 65
     assert f"although TXID {head:016x} had arrived there" in (result.error or "")
+
+
+def test_a_change_that_arrived_as_something_else(stage: Stage) -> None:
+    """Every object is sound, and one of them says of a page what was never committed."""
+    replica = FolderReplica(stage.root, "r0")
+
+    def forge() -> None:
+        head = folder_listing.head(stage.root)
+        name = ObjectName(0, head, head)
+        header, *rest = read_pages(replica.open(name))
+        assert isinstance(header, Header)
+        pages = [page for event in rest if isinstance(event, Pages) for page in event.pages]
+        (number, image), *others = pages[::-1]
+        others.insert(0, (number, image[:-1] + bytes([image[-1] ^ 1])))
+        replica.delete([name])
+        replica.create(name, [encode(header, others[::-1])], 1_800_000_000_000)
+        stage.forged = number
+
+    result = stage.drill(lambda: stage.app.write("UPDATE t SET b = randomblob(400) WHERE id = 100"), forge)
+    assert (result.live, result.pages, result.code) == ("different", [stage.forged], 65)
 
 
 def test_changes_that_were_replaced_by_an_image_lead_to_a_new_restore(stage: Stage) -> None:
