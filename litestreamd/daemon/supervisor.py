@@ -189,7 +189,7 @@ class Supervisor:
         for observer in self._observers:
             observer(event)
         refusals = [protection.replication.refused for protection in self._instance.protections]
-        if isinstance(event, Problem) and refusals and all(refusals):
+        if isinstance(event, Problem) and refusals and all(refusals) and not self._reload.is_running:
             # Nothing is left to do here: another daemon does it all.
             self._failure = refusals[0]
             _stop_this_process()
