@@ -64,7 +64,7 @@ class StatusDocument:
 
     def _database(self, protection: Protection) -> Document:
         replication, tally = protection.replication, self._board.of(str(protection.settings.path))
-        standing = replication.standing()
+        standing = replication.outlook.standing()
         verified = _last_drill(self._instance.state_of(protection.settings))
         return {
             "path": str(protection.settings.path),
@@ -88,7 +88,7 @@ class StatusDocument:
 
     def _replica(self, protection: Protection, line: Line, standing: Standing, database: Tally) -> Document:
         tally = database.replicas[line.replica.name]
-        missing = protection.replication.missing(line)
+        missing = protection.replication.outlook.missing(line)
         lag_s = standing.waiting_s
         if missing.oldest_ms is not None:
             lag_s = max(lag_s, time.time() - missing.oldest_ms / 1000)

@@ -14,12 +14,12 @@ from pathlib import Path
 
 from litestreamd.basics.clock import Clock
 from litestreamd.basics.crash_points import passing
-from litestreamd.basics.errors import EnvironmentFault, LitestreamdError, ObjectMissing
+from litestreamd.basics.errors import ConflictError, EnvironmentFault, LitestreamdError, ObjectMissing
 from litestreamd.database.capture import Capture, Taken
 from litestreamd.database.restored_from import load_restored_from
 from litestreamd.jobs.admit import Admission, Proofs, admit, placed
 from litestreamd.jobs.begin import adopt_root, begin, head_in_wal
-from litestreamd.jobs.events import Joined, Observer
+from litestreamd.jobs.events import Joined, Observer, Problem
 from litestreamd.jobs.history import History
 from litestreamd.jobs.image import PreparedImage
 from litestreamd.jobs.preparing import Preparing
@@ -206,17 +206,19 @@ class Lines:
         """Up to which TXID every replica has the level-0 files: while its first image is on its way as well."""
         return min(line.cursor if line.stage is Stage.ADMITTED else 0 for line in self.each)
 
-    def close(self) -> list[tuple[Line, LitestreamdError]]:
-        """Tell the replicas that we stopped cleanly. Out: those that could not be told, and why."""
+    def close(self) -> list[str]:
+        """Tell the replicas that we stopped cleanly; what fails there is told. Out: the names of those that somebody
+        else has emptied or written, so that nothing there can be counted on."""
         for history in self.histories:
             history.close()
-        failures = []
+        lost = []
         for line in self.each:
             try:
                 line.close()
             except LitestreamdError as error:
-                failures.append((line, error))
-        return failures
+                self._observe(Problem(self._name, line.replica.name, str(error), type(error).__name__, None))
+                lost += [line.replica.name] if isinstance(error, ConflictError) else []
+        return lost
 
     def _proofs(self, take_over: bool) -> Proofs:
         return Proofs(load_restored_from(self._folder), take_over=take_over, machine=self._writer.machine)

@@ -13,16 +13,13 @@ from pathlib import Path
 
 from litestreamd.basics.clock import Clock
 from litestreamd.basics.crash_points import passing
-from litestreamd.basics.errors import BusyError, ConflictError, EnvironmentFault, LitestreamdError
+from litestreamd.basics.errors import BusyError, EnvironmentFault, LitestreamdError
 from litestreamd.database.capture import Capture, Taken
 from litestreamd.database.captured import CapturedState
 from litestreamd.database.keeper import Keeper
 from litestreamd.database.live import Absent, AlreadyReplicated, LiveDatabase
-from litestreamd.jobs.barrier import Barrier, Barriers
 from litestreamd.jobs.events import (
-    Captured,
     Closed,
-    Compared,
     ContinuityLost,
     DatabaseAwaited,
     DatabaseOpened,
@@ -36,7 +33,8 @@ from litestreamd.jobs.lines import Lines
 from litestreamd.jobs.pace import SLOW_LOOK_S, Backoff, Next, Pace
 from litestreamd.jobs.settings import Settings
 from litestreamd.jobs.ship import Line
-from litestreamd.jobs.standing import Missing, Stage, Standing, size_of
+from litestreamd.jobs.standing import Outlook, Stage
+from litestreamd.jobs.taken import TakenTeller
 from litestreamd.jobs.upkeep import Replaced, Upkeep
 from litestreamd.plan.position import Still, next_step
 from litestreamd.plan.rules import Rules
@@ -70,10 +68,10 @@ class Replication:
             self._capture, replicas, settings.state, settings.writer, settings.take_over, settings.spool_quota,
             clock, observe, signal, news=lambda: signal(self),
         )  # fmt: skip
+        self._taken = TakenTeller(self._name, self._lines, observe)
         self.refused: AlreadyReplicated | None = None
         self.error: LitestreamdError | None = None
-        self._barriers = Barriers()
-        self._waiting_since: float | None = None
+        self.outlook = Outlook(self._live, self._state, lambda: self._lines.quota, clock)
         self.captured = False
         self._last = 0
         self._state_is_open = False
@@ -115,44 +113,10 @@ class Replication:
         except LitestreamdError as error:
             return self._failed(error)
         self.refused = self.error = None
+        self.outlook.note_stage(is_open=self._keeper is not None, awaits=bool(self._awaited))
         if self._backoff.worked():
             self._observe(Recovered(self._name, None))
         return pause
-
-    def barrier(self) -> Barrier:
-        """Ask for everything that is committed by now to be captured with the next run. From any thread."""
-        return self._barriers.ask()
-
-    def standing(self) -> Standing:
-        """Where it stands. From any thread."""
-        head, since = self._state.head, self._waiting_since
-        return Standing(
-            stage=self._stage,
-            txid=head.txid if head else 0,
-            waiting_s=0.0 if since is None else self._clock.monotonic() - since,
-            size=size_of(self._live.path),
-            wal_size=size_of(self._live.wal_path),
-            spool_files=self._state.spool.count(),
-            spool_bytes=self._state.spool.bytes(),
-            spool_quota=self._lines.quota,
-        )
-
-    @property
-    def _stage(self) -> Stage:
-        if self.error is not None:
-            return Stage.FAILING
-        if self._keeper is not None:
-            return Stage.WATCHED
-        return Stage.ABSENT if self._awaited else Stage.STARTING
-
-    def missing(self, line: Line) -> Missing:
-        """What a replica lacks of what is captured. From any thread."""
-        head = self._state.head
-        if head is None:
-            return Missing()
-        entries = self._state.spool.entries(after=line.cursor)
-        oldest_ms = entries[0].timestamp_ms if entries else None
-        return Missing(head.txid - line.cursor, sum(entry.size for entry in entries), oldest_ms)
 
     def finish(self) -> bool:
         """Capture what is committed by now (`captured` says whether that was possible). Out: whether every replica has
@@ -168,7 +132,7 @@ class Replication:
             return self._keeper is None and not self._lines.silent
         self._lines.admit()
         if self._keeper is not None:
-            self._lines.give_images(self._told)
+            self._lines.give_images(self._taken.tell)
             if not self._last or self._capture.in_doubt:
                 self._capture_last()
         self.captured = self._keeper is not None or bool(self._awaited)
@@ -182,10 +146,10 @@ class Replication:
     def _capture_last(self) -> None:
         """What was committed before now is the last that this run promises: an application that goes on writing, faster
         perhaps than a replica takes it, must not keep us from ending."""
-        self._told(self._capture.take(self._live.header(), self._clock.now_ms()))
+        self._taken.tell(self._capture.take(self._live.header(), self._clock.now_ms()))
         if self._capture.broken_chain and self._upkeep is not None and not self._live.used_by_others():
             # SQLite's recovery would stop at the break. Others who have it open checkpoint with their last close.
-            self._told(self._upkeep.heal())
+            self._taken.tell(self._upkeep.heal())
         self._last = self._capture.head.txid
 
     def _lacks(self) -> tuple[tuple[str, int], ...]:
@@ -195,7 +159,7 @@ class Replication:
 
     def close(self) -> Closed:
         """Settle, tell the replicas that we stopped cleanly, let the database go. Out: what was left behind."""
-        self._barriers.failed(BusyError(f"{self._name} is not replicated any more."))
+        self.outlook.barriers.failed(BusyError(f"{self._name} is not replicated any more."))
         head = self._state.head
         behind = dict(self._lacks()) if head is not None else {}
         try:
@@ -203,12 +167,7 @@ class Replication:
                 passing("close.drained")
                 self._lines.settle()
                 self._state.settle()
-                for line, error in self._lines.close():
-                    name = line.replica.name
-                    self._observe(Problem(self._name, name, str(error), type(error).__name__, None))
-                    if isinstance(error, ConflictError):
-                        # Emptied or taken over since the last push: then nothing there can be counted on.
-                        behind.setdefault(name, head.txid)
+                behind = dict.fromkeys(self._lines.close(), head.txid) | behind
         except LitestreamdError as error:
             # The data is where `behind` says; only our own notes are older than they could be.
             self._observe(Problem(self._name, None, str(error), type(error).__name__, None))
@@ -241,7 +200,7 @@ class Replication:
 
     def _look(self, woken: bool) -> Next:
         assert self._keeper is not None and self._upkeep is not None
-        barriers = self._barriers.asked()
+        barriers = self.outlook.barriers.asked()
         header, now = self._live.header(), self._clock.monotonic()
         self._pace.notice((header.salts, header.max_frame), now, woken)
         quiet = self._pace.quiet(now)
@@ -252,20 +211,13 @@ class Replication:
             # A comparison needs a header from after the guard's begin: newer pages may reach the file from now on.
             header = self._live.header()
         idle = self._capture_in_pace(header, now, hurried=bool(barriers))
-        self._note_waiting(idle, now)
+        self.outlook.note_waiting(not idle, now)
         if idle:
-            self._barriers.reached(barriers, self._capture.head.txid)
+            self.outlook.barriers.reached(barriers, self._capture.head.txid)
             self._paced(self._upkeep.checkpoint(quiet))
             self._paced(self._upkeep.leave_in_one_file(quiet))
         self._tidy(quiet if idle else 0.0)
         return self._pace.next_look(self._clock.monotonic(), waits, idle, self._keeper.may_stand_on_zero)
-
-    def _note_waiting(self, idle: bool, now: float) -> None:
-        """Since when commits wait to be captured."""
-        if idle:
-            self._waiting_since = None
-        elif self._waiting_since is None:
-            self._waiting_since = now
 
     def _capture_in_pace(self, header: IndexHeader, now: float, hurried: bool) -> bool:
         """Capture unless a file left less than an interval ago. Out: whether nothing is waiting."""
@@ -303,17 +255,7 @@ class Replication:
         """Count a capture against the interval, and tell of it."""
         if taken:
             self._pace.sent(self._clock.monotonic())
-            self._told(taken)
-
-    def _told(self, taken: list[Taken]) -> None:
-        for one in taken:
-            if one.reason is not None:
-                self._observe(Compared(self._name, one.reason, one.pages))
-            self._observe(Captured(self._name, one.txid, one.pages, one.frames, one.size))
-            if one.new_line:
-                self._lines.need_images("the page size changed", one.txid - 1)
-        if taken:
-            self._lines.wake()
+            self._taken.tell(taken)
 
     def _tidy(self, quiet: float) -> None:
         if quiet >= SETTLE_QUIET_S or self._lines.pressing:
@@ -323,7 +265,7 @@ class Replication:
             self._state.rest()
 
     def _await(self, why: str) -> Next:
-        barriers = self._barriers.asked()
+        barriers = self.outlook.barriers.asked()
         self._let_go()
         # Entries that a database left in the spool before it went away still belong on its replicas.
         self._open_state()
@@ -332,15 +274,15 @@ class Replication:
         if why != self._awaited:
             self._awaited = why
             self._observe(DatabaseAwaited(self._name, why))
-        self._barriers.reached(barriers, self._state.head.txid if self._state.head else 0)
+        self.outlook.barriers.reached(barriers, self._state.head.txid if self._state.head else 0)
         return Next(SLOW_LOOK_S)
 
     def _failed(self, error: LitestreamdError) -> Next:
         """Tell it. The guard stays where it is while the trouble is with our own disk; else the database is let go, and
         the next run opens it anew and proves where it stands."""
         seconds = self._backoff.failed()
-        self.error = error
-        self._barriers.failed(error)
+        self.error, self.outlook.stage = error, Stage.FAILING
+        self.outlook.barriers.failed(error)
         self._observe(Problem(self._name, None, str(error), type(error).__name__, seconds))
         if self._keeper is None:
             self._let_go()  # opened half: our claim on the file must not stand in our own way

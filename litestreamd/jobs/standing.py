@@ -1,11 +1,19 @@
-"""Where the replication of one database stands, as values that others may read at any time.
+"""Where the replication of one database stands, as values that others may read at any time, from any thread.
 
-In: nothing of their own; `jobs/replicate.py` makes them. Sizes in bytes, times in seconds or ms since 1970.
+In: what the capture (jobs/replicate.py) notes. Out: Standing and Missing. Sizes in bytes, times in seconds, or ms since
+1970.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+
+from litestreamd.basics.clock import Clock
+from litestreamd.database.captured import CapturedState
+from litestreamd.database.live import LiveDatabase
+from litestreamd.jobs.barrier import Barriers
+from litestreamd.jobs.ship import Line
 
 
 class Stage(Enum):
@@ -22,7 +30,7 @@ class Stage(Enum):
 @dataclass(frozen=True, slots=True)
 class Standing:
     """txid: the last that is captured. waiting_s: for how long commits have waited to be captured. size, wal_size: of
-    the files, None where there is none."""
+    the files, None where there is none. spool_quota: what the spool may take now, None when that cannot be said."""
 
     stage: Stage
     txid: int
@@ -44,8 +52,55 @@ class Missing:
     oldest_ms: int | None = None
 
 
-def size_of(path: Path) -> int | None:
-    """Bytes of a file, None without one."""
+class Outlook:
+    """One per database. The capture sets `stage`, notes what waits and answers `barriers`; everybody may read, and
+    ask for a barrier."""
+
+    def __init__(self, live: LiveDatabase, state: CapturedState, quota: Callable[[], int | None], clock: Clock) -> None:
+        self.stage = Stage.STARTING
+        self.barriers = Barriers()
+        self._live = live
+        self._state = state
+        self._quota = quota
+        self._clock = clock
+        self._waiting_since: float | None = None
+
+    def note_stage(self, is_open: bool, awaits: bool) -> None:
+        """After a look that went well."""
+        self.stage = Stage.WATCHED if is_open else Stage.ABSENT if awaits else Stage.STARTING
+
+    def note_waiting(self, waits: bool, now: float) -> None:
+        """Whether there are commits that are not captured yet."""
+        if not waits:
+            self._waiting_since = None
+        elif self._waiting_since is None:
+            self._waiting_since = now
+
+    def standing(self) -> Standing:
+        """Of the database."""
+        head, since = self._state.head, self._waiting_since
+        return Standing(
+            stage=self.stage,
+            txid=head.txid if head else 0,
+            waiting_s=0.0 if since is None else self._clock.monotonic() - since,
+            size=_size_of(self._live.path),
+            wal_size=_size_of(self._live.wal_path),
+            spool_files=self._state.spool.count(),
+            spool_bytes=self._state.spool.bytes(),
+            spool_quota=self._quota(),
+        )
+
+    def missing(self, line: Line) -> Missing:
+        """What a replica lacks."""
+        head = self._state.head
+        if head is None:
+            return Missing()
+        entries = self._state.spool.entries(after=line.cursor)
+        oldest_ms = entries[0].timestamp_ms if entries else None
+        return Missing(head.txid - line.cursor, sum(entry.size for entry in entries), oldest_ms)
+
+
+def _size_of(path: Path) -> int | None:
     try:
         return path.stat().st_size
     except OSError:

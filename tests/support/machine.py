@@ -19,6 +19,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -148,10 +149,8 @@ class Machine:
             return
         process.kill()  # first: at the leader's death it would tidy up in order
         if leader is not None:
-            try:
+            with suppress(ProcessLookupError):
                 os.kill(leader, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         process.wait(STOP_S)
         until(lambda: leader is None or not Path(f"/proc/{leader}/ns/pid").exists(), "the leader is gone", STOP_S)
 
