@@ -15,7 +15,15 @@ from pathlib import Path
 from types import FrameType
 
 from litestreamd.basics.clock import parse_moment_ns
-from litestreamd.basics.errors import ConfigError, DamagedData, ExitCode, StoreError, StoreMissing, UsageError
+from litestreamd.basics.errors import (
+    ConfigError,
+    DamagedData,
+    ExitCode,
+    LitestreamdError,
+    StoreError,
+    StoreMissing,
+    UsageError,
+)
 from litestreamd.basics.quantities import format_duration
 from litestreamd.basics.txid import parse_txid
 from litestreamd.cli.command import Command
@@ -23,7 +31,7 @@ from litestreamd.cli.options import JSON, Arguments, Option
 from litestreamd.cli.progress import Progress
 from litestreamd.cli.restore_report import Report, warn
 from litestreamd.cli.restore_waiting import Waiting
-from litestreamd.cli.selection import SELECTION, Target, select_replicas
+from litestreamd.cli.selection import SELECTION, Target, select, select_replicas
 from litestreamd.config.model import RestoreSettings
 from litestreamd.config.places import absolute
 from litestreamd.daemon.announce import announce
@@ -42,14 +50,34 @@ _INTEGRITY = tuple(mode.value for mode in Integrity)
 
 def run(arguments: Arguments) -> ExitCode:
     """Restore, or with -dry-run print what would be done."""
-    word = arguments.words[0]
-    chosen = select_replicas(word, arguments)
-    output = _output(chosen, word, arguments)
     moment = _moment(arguments)
+    signal.signal(signal.SIGTERM, _stop)
+    failures: list[LitestreamdError] = []
+    for chosen in _targets(arguments):
+        try:
+            _restore_one(chosen, moment, arguments)
+        except LitestreamdError as error:
+            failures.append(error)  # the others are wanted all the same
+    for error in failures[1:]:
+        _say(f"error: {error}")
+    if failures:
+        raise failures[0]
+    return ExitCode.OK
+
+
+def _targets(arguments: Arguments) -> tuple[Target, ...]:
+    """One; with -if-db-not-exists all of an instance, for nothing that is there is touched."""
+    word = arguments.words[0]
+    if "/" in word or not arguments.switch("if-db-not-exists") or arguments.text("o") is not None:
+        return (select_replicas(word, arguments),)
+    return select(word, arguments)
+
+
+def _restore_one(chosen: Target, moment: Wish, arguments: Arguments) -> None:
+    output = _output(chosen, arguments.words[0], arguments)
     if arguments.switch("if-db-not-exists") and output.exists():
         _say(f"{output} exists already, nothing to restore")
-        return ExitCode.OK
-    signal.signal(signal.SIGTERM, _stop)
+        return
     waiting = Waiting(str(output), arguments.duration("retry-for", 0.0))
     try:
         waiting.run(lambda: _restore(chosen, moment, output, arguments, waiting))
@@ -58,7 +86,6 @@ def run(arguments: Arguments) -> ExitCode:
         if not arguments.switch("if-replica-exists"):
             raise
         _say(f"{error}, nothing to restore")
-    return ExitCode.OK
 
 
 def _restore(chosen: Target, moment: Wish, output: Path, arguments: Arguments, waiting: Waiting) -> None:
