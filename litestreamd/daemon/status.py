@@ -22,6 +22,9 @@ from litestreamd.replica.port import Fence
 
 Document = dict[str, Any]
 
+CURRENT_S = 2.0
+"""A replica that lacks what is not older than two intervals and this is up to date."""
+
 STALE_S = 60.0
 """A replica that lags for longer is stale."""
 
@@ -87,7 +90,7 @@ class StatusDocument:
         }
 
     def _replica(self, protection: Protection, line: Line, standing: Standing, database: Tally) -> Document:
-        tally = database.replicas[line.replica.name]
+        tally, settings = database.replicas[line.replica.name], protection.replication.settings
         missing = protection.replication.outlook.missing(line)
         lag_s = standing.waiting_s
         if missing.oldest_ms is not None:
@@ -97,7 +100,9 @@ class StatusDocument:
         return {
             "name": line.replica.name,
             "type": line.replica.kind,
-            "state": "failing" if tally.trouble else _replica_state(line, standing, missing.txids),
+            "state": "failing"
+            if tally.trouble
+            else _replica_state(line, standing, missing.txids, lag_s > settings.sync_interval_s * 2 + CURRENT_S),
             "error": _trouble(tally.trouble),
             "txid": line.cursor,
             "lag_s": round(lag_s, 3),
@@ -118,10 +123,10 @@ def _last_drill(state: Path) -> Document | None:
     return None if verified is None else verified.to_json()
 
 
-def _replica_state(line: Line, standing: Standing, lacking: int) -> str:
+def _replica_state(line: Line, standing: Standing, lacking: int, late: bool) -> str:
     if line.stage is not Stage.ADMITTED:
         return "in sync" if standing.stage is Capturing.ABSENT and not standing.txid else "starting"
-    return "behind" if lacking > 0 or line.needs_image is not None or standing.waiting_s else "in sync"
+    return "behind" if line.needs_image is not None or ((lacking > 0 or standing.waiting_s) and late) else "in sync"
 
 
 def _fence(line: Line) -> str | None:
