@@ -58,8 +58,8 @@ def run(arguments: Arguments) -> ExitCode:
             _restore_one(chosen, moment, arguments)
         except LitestreamdError as error:
             failures.append(error)  # the others are wanted all the same
-    for error in failures[1:]:
-        _say(f"error: {error}")
+    for another in failures[1:]:
+        _say(f"error: {another}")
     if failures:
         raise failures[0]
     return ExitCode.OK

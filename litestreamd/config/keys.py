@@ -150,9 +150,7 @@ _NO_EFFECT = (
     Key("auto-recover", _RG, State.NO_EFFECT, "local state repairs itself, without a new history"),
 )
 
-_NOT_YET = (
-    Key("exec", _G, State.NOT_YET, "start the program as a service of its own, after litestreamd"),
-)
+_NOT_YET = (Key("exec", _G, State.NOT_YET, "start the program as a service of its own, after litestreamd"),)
 
 _REFUSED = (
     Key("max-checkpoint-page-count", _D, State.REFUSED, "truncate-page-n bounds the WAL; no checkpoint blocks readers"),

@@ -90,19 +90,18 @@ class StatusDocument:
         }
 
     def _replica(self, protection: Protection, line: Line, standing: Standing, database: Tally) -> Document:
-        tally, settings = database.replicas[line.replica.name], protection.replication.settings
+        tally = database.replicas[line.replica.name]
         missing = protection.replication.outlook.missing(line)
         lag_s = standing.waiting_s
         if missing.oldest_ms is not None:
             lag_s = max(lag_s, time.time() - missing.oldest_ms / 1000)
         if lag_s == 0.0 and missing.txids and tally.trouble is not None:
             lag_s = time.time() - tally.trouble.since_ms / 1000
+        late = lag_s > protection.replication.settings.sync_interval_s * 2 + CURRENT_S
         return {
             "name": line.replica.name,
             "type": line.replica.kind,
-            "state": "failing"
-            if tally.trouble
-            else _replica_state(line, standing, missing.txids, lag_s > settings.sync_interval_s * 2 + CURRENT_S),
+            "state": "failing" if tally.trouble else _replica_state(line, standing, missing.txids, late),
             "error": _trouble(tally.trouble),
             "txid": line.cursor,
             "lag_s": round(lag_s, 3),

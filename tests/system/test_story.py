@@ -27,6 +27,11 @@ def started(machine: Machine) -> None:
     machine.wait("litestreamd@app.service", "ActiveState", "active")
 
 
+def goes_on(machine: Machine) -> None:
+    before = app.count(machine)
+    until(lambda: app.count(machine) > before + 3, "the application writes")
+
+
 def made_owners(machine: Machine) -> None:
     """The drop-in of `init`."""
     machine.run("litestreamd init app -user app -group app && systemctl daemon-reload")
@@ -62,11 +67,13 @@ def test_a_database_outlives_its_machine(new_machine: Callable[[], Machine], own
         made_owners(second)
     second.run("systemctl start app litestreamd@app")
     started(second)
-    until(lambda: app.rows(second)[-1] == "tick", "the application writes")
+    second.wait_journal("-u", "app", "--grep=ready, found")
     found = app.rows(second)
     assert "acknowledged" in found
-    again = next(word for word in found[1:] if word.startswith("hello") and found.index(word) > acknowledged)
-    assert int(again.split()[2]) > acknowledged, "it was there before the application's first statement"
+    hellos = [(number, word) for number, word in enumerate(found) if word.startswith("hello")]
+    number, word = hellos[-1]
+    assert number > acknowledged, f"it was there before the application's first statement: {hellos}"
+    assert word == f"hello, found {number} rows"
     assert second.out(f"stat -c '%U:%G' {app.DATABASE}") == "app:app"
 
     second.run("litestreamd sync -wait app")
@@ -111,8 +118,7 @@ def test_restart_reload_and_stop_never_disturb_the_application(machine: Machine)
     pid = machine.show("app.service", "MainPID")
     for verb in ("restart", "reload", "stop", "start"):
         machine.run(["systemctl", verb, "litestreamd@app"])
-        before = app.count(machine)
-        until(lambda: app.count(machine) > before + 3, f"the application writes after {verb}")
+        goes_on(machine)
     machine.wait("litestreamd@app.service", "ActiveState", "active")
     assert machine.show("app.service", "MainPID") == pid
     machine.run("litestreamd sync -wait app")
@@ -166,7 +172,6 @@ def test_files_beside_the_database_belong_to_its_owner(release: str, new_machine
             assert len(listed) >= 1
             assert {line.rsplit(" ", 1)[0] for line in listed} == {"app:app 640"}, listed
             machine.run("systemctl start app")
-            before = app.count(machine)
-            until(lambda: app.count(machine) > before + 3, "the application can write")
+            goes_on(machine)
             machine.run("systemctl stop app")
             machine.wait("litestreamd@app.service", "ActiveState", "active", 30)
