@@ -23,6 +23,7 @@ COMMANDS = {
     "status": "show where every database and replica of a running daemon stands",
     "sync": "wait until what is committed now is captured, or with -wait on every replica",
     "logs": "print what the journal has of an instance: what was synced, where to, how long it took",
+    "metrics": "serve the metrics of all instances of this machine",
     "points": "list the moments that can be restored",
     "verify": "prove that a backup can be restored, and equals the live database",
     "databases": "list the databases of a configuration",

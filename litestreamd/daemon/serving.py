@@ -6,6 +6,7 @@ In: a kind of server of socketserver. Out: the same, with `serve` for a thread o
 import socket
 import socketserver
 import threading
+import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -64,6 +65,12 @@ class Serving(socketserver.ThreadingMixIn, socketserver.BaseServer):
         self._ending = True
         with suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
+
+    def finish(self, seconds: float) -> None:
+        """Wait for the requests in progress, and no longer than that for all."""
+        end = time.monotonic() + seconds
+        for _ in range(self.at_once):
+            self._slots.acquire(timeout=max(0.0, end - time.monotonic()))
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self._slots.acquire()

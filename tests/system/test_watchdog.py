@@ -1,0 +1,68 @@
+"""A daemon that hangs is found out by systemd, says where it stood, and comes back; nothing that was committed is lost."""
+
+import pytest
+
+from tests.support.machine import Machine
+from tests.support.waiting import until
+from tests.system import app
+
+IMPATIENT = "[Service]\nWatchdogSec=4s\nRestartSec=100ms\n"
+
+
+def drop_in(machine: Machine, text: str, name: str = "test") -> None:
+    machine.write(f"/etc/systemd/system/litestreamd@app.service.d/{name}.conf", text)
+    machine.run("systemctl daemon-reload")
+
+
+def restarts(machine: Machine) -> int:
+    return int(machine.show("litestreamd@app.service", "NRestarts"))
+
+
+@pytest.mark.parametrize("place", ["capture.before-spool", "push.before-create"])
+def test_a_worker_that_stands_still(machine: Machine, place: str) -> None:
+    app.install(machine, "{path: /srv/backup/app}")
+    machine.run("install -d /srv/backup")
+    # The third time that a worker comes by it stands still; after the restart it must not.
+    machine.write("/run/frozen", f"LITESTREAMD_CRASH_AT={place}:3:freeze\n")
+    machine.run("chmod 644 /run/frozen")
+    drop_in(machine, IMPATIENT + "EnvironmentFile=-/run/frozen\n")
+    machine.run("systemctl start app litestreamd@app")
+    until(lambda: app.count(machine) > 20, "the application writes")
+    machine.run("rm /run/frozen")
+    until(lambda: restarts(machine) > 0, "the watchdog has acted", 60)
+    machine.wait("litestreamd@app.service", "ActiveState", "active")
+    told = machine.text("litestreamd@app", 400)
+    assert "has made no progress" in told
+    assert "Watchdog timeout" in told
+    assert "Fatal Python error: Aborted" in told and "passing" in told, "the stacks are in the journal"
+    pid = machine.show("app.service", "MainPID")
+    machine.run("litestreamd sync -wait app")
+    machine.run("systemctl stop app litestreamd@app")
+    rows = app.rows(machine)
+    machine.run(f"litestreamd restore -config /etc/litestreamd/app.yml -o /root/copy.db {app.DATABASE}")
+    assert app.rows(machine, "/root/copy.db") == rows
+    assert pid != "0", "the application was never disturbed"
+
+
+def test_work_that_takes_long_is_not_taken_for_a_hang(machine: Machine) -> None:
+    """A first image of a database that takes several times the watchdog's patience, with the checksum in Python."""
+    app.install(machine, "{path: /srv/backup/app}")
+    machine.run("install -d /srv/backup && systemctl start app")
+    fill = "create table big (x); insert into big select randomblob(1000000) from generate_series(1, 40);"
+    machine.run(f"sqlite3 -cmd '.timeout 20000' {app.DATABASE} '{fill}'")
+    drop_in(machine, "[Service]\nWatchdogSec=2s\n")
+    machine.run("systemctl start litestreamd@app")
+    machine.run("litestreamd sync -wait -timeout 120s app", timeout=150)
+    assert restarts(machine) == 0
+    machine.run("litestreamd status app")
+
+
+def test_the_whole_process_stopped(machine: Machine) -> None:
+    """SIGSTOP: nobody feeds the watchdog, and the signal that systemd sends is delivered only by SIGKILL."""
+    app.install(machine, "{path: /srv/backup/app}")
+    machine.run("install -d /srv/backup")
+    drop_in(machine, IMPATIENT + "TimeoutAbortSec=2s\n")
+    machine.run("systemctl start app litestreamd@app && systemctl kill -s STOP litestreamd@app")
+    until(lambda: restarts(machine) > 0, "the watchdog has acted", 60)
+    machine.wait("litestreamd@app.service", "ActiveState", "active")
+    machine.run("litestreamd sync -wait app")
