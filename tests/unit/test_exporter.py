@@ -1,0 +1,171 @@
+"""The exporter as Prometheus and systemd meet it: live, dead and hanging instances; no request lost at its ends."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from litestreamd.daemon import exporter as module
+from litestreamd.daemon.control import ControlServer, Routes
+from litestreamd.daemon.exporter import Exporter, Instances, listen
+from tests.support.statuses import document
+from tests.support.waiting import until
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> tuple[Path, Path]:
+    for name in ("run", "state"):
+        (tmp_path / name).mkdir()
+    return tmp_path / "run", tmp_path / "state"
+
+
+@contextmanager
+def living(run: Path, name: str, told: dict[str, object]) -> Iterator[None]:
+    (run / name).mkdir()
+    routes = Routes(None, lambda: told, lambda: b"")  # type: ignore[arg-type]
+    server = ControlServer(run / name / "control.sock", 0o600, None, routes)
+    server.start()
+    try:
+        yield
+    finally:
+        server.stop()
+
+
+def left(state: Path, name: str, data: str) -> None:
+    (state / name).mkdir()
+    (state / name / "health.json").write_text(data)
+
+
+def test_live_dead_hanging_and_broken_instances(places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ASK_S", 0.2)
+    run, state = places
+    with ExitStack() as stack:
+        stack.enter_context(living(run, "alive", document(instance="alive")))
+        stack.enter_context(living(run, "late", document(instance="another name")))
+        hanging = stack.enter_context(socket.socket(socket.AF_UNIX))
+        (run / "hanging").mkdir()
+        hanging.bind(str(run / "hanging" / "control.sock"))
+        hanging.listen()
+        left(state, "hanging", json.dumps(document(instance="hanging")))
+        left(state, "dead", json.dumps(document(instance="dead")))
+        left(state, "broken", "{")
+        left(state, "odd", "[]")
+        (state / "no-instance").mkdir()
+        found = {each["instance"]: each for each in Instances(run, state).documents()}
+    assert sorted(found) == ["alive", "broken", "dead", "hanging", "late", "odd"]
+    assert [name for name, each in found.items() if not each.get("dead")] == ["alive", "late"]
+    assert found["hanging"]["age_s"] >= 0
+    assert found["dead"]["databases"]
+    assert "databases" not in found["broken"]
+
+
+def test_without_instances_there_is_nothing(tmp_path: Path) -> None:
+    assert Instances(tmp_path / "none", tmp_path / "nowhere").documents() == []
+
+
+@contextmanager
+def running(places: tuple[Path, Path]) -> Iterator[str]:
+    listening = listen("127.0.0.1", 0)
+    port = listening.getsockname()[1]
+    stop, told = socket.socketpair()
+    with listening, stop, told:
+        server = Exporter(listening, Instances(*places), None)
+        thread = threading.Thread(target=server.run, args=(stop,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            told.send(b".")
+            thread.join()
+
+
+def get(url: str) -> tuple[int, bytes]:
+    try:
+        with urllib.request.urlopen(url, timeout=20) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
+def test_what_it_answers(places: tuple[Path, Path]) -> None:
+    left(places[1], "app", json.dumps(document()))
+    with running(places) as url:
+        status, text = get(f"{url}/metrics")
+        assert status == 200
+        assert b'litestreamd_up{instance="app"} 0.0' in text
+        assert get(f"{url}/")[0] == 200
+        assert get(f"{url}/favicon.ico")[0] == 404
+        request = urllib.request.Request(f"{url}/metrics", method="POST", data=b"")
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(request, timeout=20)
+        assert caught.value.code == 501
+        caught.value.close()
+
+
+def test_slow_clients_do_not_keep_others_waiting(places: tuple[Path, Path]) -> None:
+    with running(places) as url, ExitStack() as stack:
+        port = int(url.rpartition(":")[2])
+        for _ in range(5):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            client.sendall(b"GET /metrics HTTP/1.1\r\n")
+        assert get(f"{url}/metrics")[0] == 200
+
+
+ACTIVATED = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ |= {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid()), "LISTEN_FDNAMES": "litestreamd-metrics.socket"}
+os.execv(sys.executable, [sys.executable, "-m", "litestreamd", "metrics", *sys.argv[2:]])
+"""
+
+
+@contextmanager
+def activated(listening: socket.socket, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+    """As systemd starts it: with the listening socket as descriptor 3."""
+    command = [sys.executable, "-c", ACTIVATED, str(listening.fileno()), *words]
+    with subprocess.Popen(command, pass_fds=[listening.fileno()], stdin=subprocess.DEVNULL) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_on_a_socket_of_systemd_it_ends_when_nobody_asks_and_loses_no_request() -> None:
+    with listen("127.0.0.1", 0) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/metrics"
+        for _ in range(2):
+            # The request is there before the exporter is, as when systemd starts it for that.
+            asked: list[int] = []
+            asking = threading.Thread(target=lambda asked=asked: asked.append(get(url)[0]))
+            asking.start()
+            with activated(listening, "-idle", "300ms") as process:
+                until(lambda: process.poll() is not None, "it ends by itself", 30)
+                assert process.returncode == 0
+            asking.join()
+            assert asked == [200]
+
+
+def test_sigterm_lets_requests_end() -> None:
+    with listen("127.0.0.1", 0) as listening, activated(listening) as process:
+        port = listening.getsockname()[1]
+        assert get(f"http://127.0.0.1:{port}/")[0] == 200
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(b"GET /metrics HTTP/1.1\r\n")
+            assert get(f"http://127.0.0.1:{port}/")[0] == 200, "the first one has been accepted"
+            os.kill(process.pid, signal.SIGTERM)
+            client.settimeout(20)
+            client.sendall(b"Host: x\r\n\r\n")
+            answer = client.makefile("rb").read()
+        assert b" 200 " in answer and b"litestreamd_build_info" in answer
+        assert process.wait(20) == 0
