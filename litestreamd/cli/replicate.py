@@ -7,6 +7,7 @@ from threading import Event
 
 from litestreamd.basics import crash_points
 from litestreamd.basics.errors import ExitCode, UsageError
+from litestreamd.cli import restore
 from litestreamd.cli.command import Command
 from litestreamd.cli.options import CONFIG, NO_EXPAND_ENV, Arguments, Option
 from litestreamd.cli.selection import configuration
@@ -26,6 +27,7 @@ def run(arguments: Arguments) -> ExitCode:
     for warning in config.warnings:
         log.LOGGER.warning("%s", warning)
     _arm_crash_point(os.environ.get(CRASH_VARIABLE))
+    _restore_missing(config)
     load = None if config.source is None else partial(_configuration, arguments)
     return Supervisor(config, take_over=arguments.switch("take-over"), load=load).replicate()
 
@@ -41,6 +43,14 @@ def _configuration(arguments: Arguments) -> Config:
     if arguments.text("config") is not None:
         raise UsageError("-config and a database on the command line exclude each other")
     return config_from_urls(words[0], words[1:], os.environ)
+
+
+def _restore_missing(config: Config) -> None:
+    """What restore-if-db-not-exists asks for, before anything is watched. Raises the errors of a restore."""
+    for database in config.databases:
+        if database.restore_if_missing and not database.path.exists():
+            given = {"config": str(config.source), "if-db-not-exists": "true", "if-replica-exists": "true"}
+            restore.run(Arguments(given, (str(database.path),)))
 
 
 def _arm_crash_point(text: str | None) -> None:

@@ -94,7 +94,15 @@ class _Handler(Handler):
             self.answer(404, "text/plain; charset=utf-8", b"There is only /metrics.\n")
 
 
-class Exporter(Serving, socketserver.TCPServer):
+class _Inherited(socketserver.TCPServer):
+    """On a socket that listens already: the sandbox of the exporter lets it make no other."""
+
+    def __init__(self, listening: socket.socket, handler: type[Handler]) -> None:
+        socketserver.BaseServer.__init__(self, listening.getsockname(), handler)
+        self.socket = listening
+
+
+class Exporter(Serving, _Inherited):
     """`listening`: a socket that listens already. `idle_s`: it ends after so long without a request; None: never."""
 
     timeout = 0
@@ -103,9 +111,7 @@ class Exporter(Serving, socketserver.TCPServer):
     def __init__(self, listening: socket.socket, instances: Instances, idle_s: float | None) -> None:
         self.instances = instances
         self._idle_s = idle_s
-        super().__init__(listening.getsockname(), _Handler, False)
-        self.socket.close()
-        self.socket = listening
+        super().__init__(listening, _Handler)
         listening.setblocking(False)  # who connects and goes away at once must not hold us in accept(2)
 
     def run(self, stop: socket.socket) -> None:

@@ -1,4 +1,4 @@
-"""A daemon that hangs is found out by systemd, says where it stood, and comes back; nothing that was committed is lost."""
+"""A daemon that hangs is found out by systemd, says where it stood, and comes back; no commit is lost."""
 
 import pytest
 
