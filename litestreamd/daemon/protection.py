@@ -38,7 +38,7 @@ class Protection:
     def barrier(self) -> Barrier:
         """Ask for all that is committed by now, and have it captured and shipped at once."""
         barrier = self.replication.outlook.barriers.ask()
-        for task in (self.replication, *self.replication.lines):
+        for task in (self.replication, *self.replication.lines, *self.replication.histories):
             self._staff.wake(task)
         return barrier
 

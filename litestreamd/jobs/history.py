@@ -98,7 +98,8 @@ class History:
         self.images.drop()
         if self._ending and not self.is_needed:
             return Next(None)
-        seconds = self._backoff.failed() if error.retry else REFUSED_RETRY_S
+        seconds = self._backoff.failed()
+        seconds = seconds if error.retry else REFUSED_RETRY_S
         name = self._owned.replica.name
         told = Problem(self._around.database, name, str(error), type(error).__name__, seconds)
         self._around.observe(told)

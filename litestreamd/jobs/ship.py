@@ -183,7 +183,8 @@ class Line:
             self._advance()
         except LitestreamdError as error:
             self.error = error
-            seconds = self._backoff.failed() if error.retry else REFUSED_RETRY_S
+            seconds = self._backoff.failed()
+            seconds = seconds if error.retry else REFUSED_RETRY_S
             if not error.retry:
                 self.stage, self.root = Stage.LOOKING, None
                 self.owned.let_go()

@@ -17,8 +17,9 @@ from litestreamd.replica.s3.settings import S3Settings
 def build_replica(spec: ReplicaSpec, database: Path | None = None) -> Replica:
     """The back end for `spec`, which tries again what may work the next time."""
     match spec.store:
-        case FolderSettings(path):
-            return FolderReplica(path, spec.name, access_like(database) if database else None)
+        case FolderSettings() as folder:
+            access = access_like(database) if database else None
+            return FolderReplica(folder.path, spec.name, access, mount=folder.mount)
         case S3Settings() as settings:
             return _s3(settings, spec.name)
         case other:

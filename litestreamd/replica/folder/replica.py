@@ -34,11 +34,16 @@ class FolderReplica:
     times = Times.HEADER
     piece = 1 << 20
 
-    def __init__(self, root: Path, name: str, access: Access | None = None, link: Link = os.link) -> None:
+    def __init__(
+        self, root: Path, name: str, access: Access | None = None, link: Link = os.link, mount: Path | None = None
+    ) -> None:
+        """`mount`: the folder that has to be there, for a missing one could be a disk that is not mounted; default: the
+        one that the root lies in."""
         self.name = name
         self.description = f"file://{root}"
         self.fence = Fence.STRONG
         self._root = root
+        self._mount = mount or root.parent
         self._access = access or Access()
         self._link = link
         self._swept: set[Path] = set()
@@ -121,7 +126,7 @@ class FolderReplica:
     def _create(self, final: Path, body: Iterable[bytes], time_ns: int | None) -> Created:
         with translated(self.description), self._held_root():
             self._refuse_exchanged()
-            make_folders(self._root.parent, final.parent.relative_to(self._root.parent).parts, self._access)
+            make_folders(self._mount, final.parent.relative_to(self._mount).parts, self._access)
             if final.parent not in self._swept:
                 sweep(final.parent)
                 self._swept.add(final.parent)
@@ -147,9 +152,9 @@ class FolderReplica:
         try:
             root = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:
-            if not self._root.parent.is_dir():
+            if not self._mount.is_dir():
                 raise StoreMissing(
-                    f"{self.description}: the folder {self._root.parent} does not exist; is the disk mounted?"
+                    f"{self.description}: the folder {self._mount} does not exist; is the disk mounted?"
                 ) from None
             yield None
             return

@@ -7,9 +7,11 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True)
 class FolderSettings:
-    """`path`: the absolute folder that is the replica's root."""
+    """`path`: the absolute folder that is the replica's root. `within`: the root that the configuration names when this
+    one lies below it; what is between is made when it is wanted."""
 
     path: Path
+    within: Path | None = None
     kind: ClassVar[str] = "file"
 
     @property
@@ -19,7 +21,12 @@ class FolderSettings:
 
     def below(self, relative: str) -> "FolderSettings":
         """The folder `relative` in it."""
-        return FolderSettings(self.path / relative)
+        return FolderSettings(self.path / relative, self.within or self.path)
+
+    @property
+    def mount(self) -> Path:
+        """The folder that has to be there."""
+        return (self.within or self.path).parent
 
     @property
     def service(self) -> str:
