@@ -8,6 +8,7 @@ one when it is told to stop: what is lost at either end is seen.
 from collections.abc import Mapping
 
 from tests.support.machine import Machine
+from tests.support.waiting import until
 
 DATABASE = "/var/lib/app/app.db"
 PROGRAM = """#!/usr/bin/python3 -I
@@ -56,6 +57,12 @@ def install(machine: Machine, replica: str, top: Mapping[str, str] | None = None
     machine.run("systemctl daemon-reload")
     if enable:
         machine.run("systemctl enable app litestreamd@app")
+
+
+def start_alone(machine: Machine) -> None:
+    """The application with a database of its own, before anybody protects it."""
+    machine.run("systemctl start app")
+    until(lambda: count(machine) > 3, "the application writes")
 
 
 def configure(machine: Machine, replica: str, top: Mapping[str, str] | None = None) -> None:

@@ -1,5 +1,7 @@
 """A daemon that hangs is found out by systemd, says where it stood, and comes back; no commit is lost."""
 
+import socket
+
 import pytest
 
 from tests.support.machine import Machine
@@ -66,3 +68,34 @@ def test_the_whole_process_stopped(machine: Machine) -> None:
     until(lambda: restarts(machine) > 0, "the watchdog has acted", 60)
     machine.wait("litestreamd@app.service", "ActiveState", "active")
     machine.run("litestreamd sync -wait app")
+
+
+def test_a_store_that_hangs_for_ever(machine: Machine) -> None:
+    """Its requests have deadlines, so that nobody takes them for a hang of ours; the other replica goes on."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # connections are accepted by the kernel, and that is all
+        port = silent.getsockname()[1]
+        keys = "access-key-id: k, secret-access-key: s"
+        app.install(machine, "{path: /srv/backup/app}", {"shutdown-sync-timeout": "1s"}, enable=False)
+        app.start_alone(machine)
+        text = machine.read("/etc/litestreamd/app.yml").replace("    replica: ", "    replicas:\n      - ")
+        text += f"      - {{type: s3, bucket: b, endpoint: 'http://127.0.0.1:{port}', {keys}}}\n"
+        machine.write("/etc/litestreamd/app.yml", text)
+        machine.run("install -d /srv/backup")
+        drop_in(machine, IMPATIENT)
+        machine.run("systemctl start litestreamd@app")
+        machine.wait("litestreamd@app.service", "ActiveState", "active")
+        machine.wait_journal(
+            "-u", "litestreamd@app", "LITESTREAMD_REPLICA=s3", "LITESTREAMD_EVENT=Problem", seconds=120
+        )
+        before = machine.run("litestreamd sync app").stdout
+        until(lambda: machine.run("litestreamd sync app").stdout != before, "commits are captured")
+        status = machine.run("litestreamd status app", check=False)
+        assert status.returncode == 3
+        assert "in sync" in status.stdout and "failing" in status.stdout
+        assert restarts(machine) == 0
+        machine.run("systemctl stop app")
+        machine.run("systemctl stop litestreamd@app", timeout=150)
+        rows = app.rows(machine)
+        restored = f"restore -config /etc/litestreamd/app.yml -replica file -o /root/copy.db {app.DATABASE}"
+        machine.run(f"litestreamd {restored}")
+        assert app.rows(machine, "/root/copy.db") == rows
