@@ -2,12 +2,15 @@
 
 In: a DatabaseFolder, the disk as it is now. Out: DatabaseSettings, as if each had an entry of its own.
 Promised: two databases of a folder never share a place, for each has its path below the folder appended to the places
-of the template; a file that is not (yet) a database of SQLite is no database.
+of the template; a file that is not (yet) a database of SQLite is no database; one file with two names is one database.
+A file that this process holds open is not opened again: closing it would drop SQLite's locks on it (fcntl(2): a process
+loses its record locks on a file with the first descriptor of it that is closed).
 """
 
 import fnmatch
 import os
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from litestreamd.config.model import Config, DatabaseFolder, DatabaseSettings
 MAGIC = b"SQLite format 3\x00"
 """The first bytes of a database (SQLite file format, section 1.3)."""
 
+_NOTHING_HELD: Mapping[tuple[int, int], Path] = {}
 _SIDE_FILES = ("-wal", "-shm", "-journal")
 _KEPT_BY_RESTORE = ".before-"
 
@@ -37,10 +41,29 @@ def belongs(folder: DatabaseFolder, path: Path) -> bool:
     return _is_wanted(folder, path.name)
 
 
-def databases_in(folder: DatabaseFolder) -> tuple[DatabaseSettings, ...]:
-    """The databases that are there now, by path. What cannot be looked at is passed over, and looked at again."""
-    found = sorted(path for path in _files(folder, folder.directory) if _is_database(path))
-    return tuple(settings_of(folder, path) for path in found)
+Identity = tuple[int, int]
+"""Device and inode."""
+
+
+def databases_in(folder: DatabaseFolder, held: Mapping[Identity, Path] = _NOTHING_HELD) -> tuple[DatabaseSettings, ...]:
+    """The databases that are there now, by path. What cannot be looked at is passed over, and looked at again. `held`:
+    files that this process has open as databases, and under which path."""
+    names, accepted = dict(held), []
+    for path in sorted(_files(folder, folder.directory)):
+        found = identity(path)
+        if found is not None and names.get(found, path) == path and (found in held or _is_database(path)):
+            names[found] = path
+            accepted.append(settings_of(folder, path))
+    return tuple(accepted)
+
+
+def identity(path: Path) -> Identity | None:
+    """What a path leads to; None when that is no regular file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
 
 
 def folders_in(folder: DatabaseFolder) -> list[Path]:
@@ -51,7 +74,8 @@ def folders_in(folder: DatabaseFolder) -> list[Path]:
 def all_databases(config: Config) -> tuple[DatabaseSettings, ...]:
     """Those with an entry of their own, and those that the folders hold now."""
     named = {settings.path for settings in config.databases}
-    found = (settings for folder in config.folders for settings in databases_in(folder) if settings.path not in named)
+    held = {file: path for path in named if (file := identity(path)) is not None}
+    found = (each for folder in config.folders for each in databases_in(folder, held) if each.path not in named)
     return (*config.databases, *found)
 
 
@@ -95,7 +119,13 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _is_database(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
-            return file.read(len(MAGIC)) == MAGIC
+        # O_NONBLOCK: a named pipe that somebody put here must not hold us for ever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return False
+    try:
+        return os.read(descriptor, len(MAGIC)) == MAGIC
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from litestreamd.config.folders import databases_in, folders_in
+from litestreamd.config.folders import databases_in, folders_in, identity
 from litestreamd.config.model import DatabaseFolder, DatabaseSettings
 from litestreamd.daemon.instance import Instance
 from litestreamd.jobs.pace import Next
@@ -50,7 +50,8 @@ class WatchedFolder:
 
     def look(self) -> bool:
         """Compare the disk with what is protected. Out: whether something changed."""
-        found = {each.path: each for each in databases_in(self.settings) if each.path not in self.named}
+        held = {file: path for path in self._open_files() if (file := identity(path)) is not None}
+        found = {each.path: each for each in databases_in(self.settings, held) if each.path not in self.named}
         gone = self._known.keys() - found.keys()
         come = found.keys() - self._known.keys()
         for path in gone:
@@ -59,6 +60,10 @@ class WatchedFolder:
             self._instance.add(found[path])
         self._known = found
         return bool(gone or come)
+
+    def _open_files(self) -> Iterable[Path]:
+        """What this process has open, or is about to open."""
+        return (*self.named, *(protection.settings.path for protection in self._instance.protections))
 
     def end(self, deadline: float) -> None:
         """Let all of them go."""

@@ -6,6 +6,7 @@ on every replica.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,16 +34,20 @@ class Synced:
 
 
 class Operations:
-    """Called from the threads of the control server."""
+    """Called from the threads of the control server. `settled(seconds)`: whether, within that time, the databases of the
+    configuration are all there."""
 
-    def __init__(self, instance: Instance, board: Board) -> None:
+    def __init__(self, instance: Instance, board: Board, settled: Callable[[float], bool]) -> None:
         self._instance = instance
         self._board = board
+        self._settled = settled
 
     def sync(self, database: str | None, wait: bool, timeout_s: float) -> Synced:
         """The barrier for one database or, with None, for all. Raises UnknownDatabase."""
         began = time.monotonic()
         deadline = began + timeout_s
+        if not self._settled(timeout_s):
+            return Synced(False, [], time.monotonic() - began)
         asked = [(protection, protection.barrier()) for protection in self._chosen(database)]
         for _, barrier in asked:
             barrier.wait(deadline - time.monotonic())

@@ -74,9 +74,17 @@ class Reload:
         if self._thread is not None:
             self._thread.join()
 
+    def wait(self, seconds: float) -> bool:
+        """Whether nothing is being put into effect any more, within so many seconds. From any thread."""
+        thread = self._thread
+        if thread is not None:
+            thread.join(seconds)
+        return thread is not None and not thread.is_alive()
+
     def _start(self, config: Config) -> None:
-        self._thread = threading.Thread(target=self._apply, args=(config,), name="reload", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._apply, args=(config,), name="reload", daemon=True)
+        thread.start()
+        self._thread = thread
 
     def _apply(self, config: Config) -> None:
         old, self._config = self._config, config

@@ -33,7 +33,7 @@ class StatusDocument:
     """Makes documents; from any thread. The attributes are what only the supervisor knows."""
 
     def __init__(self, instance: Instance, board: Board, config: str | None) -> None:
-        self.state = "running"
+        self.state = "starting"
         self.reload_error: str | None = None
         self.litestream_names = False
         self.silence_s = 0.0

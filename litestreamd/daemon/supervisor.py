@@ -64,8 +64,9 @@ class Supervisor:
         self._instance = Instance(config.source, take_over, self._staff, self._observe, self._board.forget)
         source = str(config.source) if config.source else None
         self._status = StatusDocument(self._instance, self._board, source)
-        self._servers = Servers(Operations(self._instance, self._board), self._status.make)
         self._reload = Reload(self._instance, self._staff, config)
+        operations = Operations(self._instance, self._board, self._reload.wait)
+        self._servers = Servers(operations, self._status.make)
         self._health = HealthFile(health_path(config.source), group_id())
         self._is_ready = False
         self._told_health = ""
@@ -80,9 +81,9 @@ class Supervisor:
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         self._watchdog.start()
         self._watcher.start()
+        self._reload.begin()
         self._serve(self._config)
         self._summary_due = time.monotonic() + INTERVAL_S
-        self._reload.begin()
         while (number := self._wait()) not in STOP_SIGNALS:
             if number == signal.SIGHUP:
                 self._begin_reload()
@@ -105,6 +106,7 @@ class Supervisor:
             self._notifier.status("looking at the databases")
             if not self._reload.is_running and self._board.has_looked_at(self._instance.paths):
                 self._is_ready = True
+                self._status.state = "running"
                 self._notifier.ready()
         self._tell_status()
         now = time.monotonic()
