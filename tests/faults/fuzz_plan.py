@@ -144,7 +144,7 @@ def crash_plan(name: str, passing: int, seed: int) -> RoundPlan:
         events=(),
         work_s=0.3,
         writers_die=False,
-        crash_within_s=15.0,
+        crash_within_s=60.0,
         reach=reach,
     )
 
