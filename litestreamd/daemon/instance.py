@@ -134,9 +134,7 @@ class Instance:
             protection.hurry(deadline)
         with self._turn:
             self._forget = _nothing  # what is told of them last stays true
-            for path in last:
-                self._end(path, deadline)
-            ends = list(self._ends.values())
+            ends = [*self._ends.values(), *(self._end(path, deadline) for path in last)]
         complete = all(_outcomes(ends))
         self._protections = last
         return complete
@@ -145,12 +143,16 @@ class Instance:
         protection = self._protections.pop(path, None)
         if protection is None:
             return self._ends.get(path) or _done()
-        self._ends[path] = self._enders.submit(self._end_one, protection, deadline)
-        return self._ends[path]
+        ending = self._ends[path] = self._enders.submit(self._end_one, protection, deadline)
+        if ending.done():
+            self._ends.pop(path, None)  # it was faster than we
+        return ending
 
     def _end_one(self, protection: Protection, deadline: float) -> bool:
+        path = protection.settings.path
         complete = protection.end(deadline)
-        self._forget(str(protection.settings.path))
+        self._forget(str(path))
+        self._ends.pop(path, None)
         return complete
 
     def _replication(self, settings: DatabaseSettings) -> Replication:

@@ -34,8 +34,8 @@ class Synced:
 
 
 class Operations:
-    """Called from the threads of the control server. `settled(seconds)`: whether, within that time, the databases of the
-    configuration are all there."""
+    """Called from the threads of the control server. `settled(seconds)`: whether all databases of the configuration are
+    there within that time."""
 
     def __init__(self, instance: Instance, board: Board, settled: Callable[[float], bool]) -> None:
         self._instance = instance

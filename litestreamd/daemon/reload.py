@@ -19,12 +19,16 @@ from litestreamd.daemon.staff import Staff
 
 
 class Reload:
-    """Used by the main thread. `error` is why the last configuration was refused."""
+    """Used by the main thread. `error` is why the last configuration was refused. `crashed` is told of what must not
+    happen in the thread that puts a configuration into effect: half of one is none."""
 
-    def __init__(self, instance: Instance, staff: Staff, config: Config) -> None:
+    def __init__(
+        self, instance: Instance, staff: Staff, config: Config, crashed: Callable[[BaseException], None]
+    ) -> None:
         self.error: str | None = None
         self._instance = instance
         self._staff = staff
+        self._crashed = crashed
         self._config = replace(config, databases=(), folders=())
         self._first = config
         self._folders: list[WatchedFolder] = []
@@ -82,9 +86,15 @@ class Reload:
         return thread is not None and not thread.is_alive()
 
     def _start(self, config: Config) -> None:
-        thread = threading.Thread(target=self._apply, args=(config,), name="reload", daemon=True)
+        thread = threading.Thread(target=self._apply_or_crash, args=(config,), name="reload", daemon=True)
         thread.start()
         self._thread = thread
+
+    def _apply_or_crash(self, config: Config) -> None:
+        try:
+            self._apply(config)
+        except BaseException as error:  # noqa: BLE001  told, and raised by the main thread
+            self._crashed(error)
 
     def _apply(self, config: Config) -> None:
         old, self._config = self._config, config

@@ -64,7 +64,7 @@ class Supervisor:
         self._instance = Instance(config.source, take_over, self._staff, self._observe, self._board.forget)
         source = str(config.source) if config.source else None
         self._status = StatusDocument(self._instance, self._board, source)
-        self._reload = Reload(self._instance, self._staff, config)
+        self._reload = Reload(self._instance, self._staff, config, self._crashed)
         operations = Operations(self._instance, self._board, self._reload.wait)
         self._servers = Servers(operations, self._status.make)
         self._health = HealthFile(health_path(config.source), group_id())
