@@ -64,6 +64,11 @@ def main(words: Sequence[str], called: str | None = None) -> int:
     except OSError as error:
         _complain(_os_sentence(error))
         return ExitCode.RIGHTS if error.errno in _RIGHTS else ExitCode.FAILED
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "litestreamd":
+            raise
+        _complain(f"the Python module {error.name} is missing: README.md lists the packages that are needed")
+        return ExitCode.FAILED
     except KeyboardInterrupt:
         return _INTERRUPTED
 

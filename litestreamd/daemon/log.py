@@ -75,7 +75,8 @@ def _line(event: events.Event) -> tuple[int, str]:  # noqa: PLR0911, PLR0912  on
         case events.Pushed():
             return _pushed(event)
         case events.ImageStarted():
-            return logging.INFO, f"full image of {event.pages} pages to {event.replica}, because {event.reason}"
+            why = f", because {event.reason}" if event.reason else ""
+            return logging.INFO, f"full image of {event.pages} pages to {event.replica}{why}"
         case events.SpoolFull():
             gone = f"{event.files} files up to TXID {format_txid(event.through)}"
             owed = f"{event.replica} lacks them and gets what they changed in one file"
@@ -97,7 +98,7 @@ def _line(event: events.Event) -> tuple[int, str]:  # noqa: PLR0911, PLR0912  on
         case events.RetentionStopped():
             return logging.ERROR, f"nothing is deleted from any replica any more: {event.why}"
         case events.Joined():
-            return logging.INFO, f"{event.replica} is at TXID {format_txid(event.head)}: {event.why}"
+            return logging.INFO, f"replica {event.replica} is at TXID {format_txid(event.head)}: {event.why}"
         case events.Checkpointed():
             cut = ", -wal cut" if event.truncated else ""
             lock = f"{event.write_lock_seconds * 1000:.1f} ms"
