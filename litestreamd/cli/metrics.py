@@ -2,11 +2,14 @@
 
 import signal
 import socket
+from contextlib import ExitStack
 
 from litestreamd.basics.errors import EnvironmentFault, ExitCode, UsageError
 from litestreamd.cli.command import Command
 from litestreamd.cli.options import Arguments, Option
-from litestreamd.daemon.exporter import Exporter, Instances, listen, listening_sockets
+from litestreamd.daemon.exporter import Exporter, serve
+from litestreamd.daemon.instances import Instances
+from litestreamd.daemon.listening import handed_over, listen
 
 _LISTEN = "127.0.0.1:9186"
 
@@ -14,17 +17,16 @@ _LISTEN = "127.0.0.1:9186"
 def run(arguments: Arguments) -> ExitCode:
     """Serve until SIGTERM or SIGINT, or, on a socket of systemd, until nobody has asked for a while."""
     idle_s = arguments.duration("idle", 60.0)
-    given = listening_sockets()
-    if len(given) > 1:
-        raise UsageError("one socket is wanted, and systemd has handed over several")
+    given = handed_over()
     stop, told = socket.socketpair()
     told.setblocking(False)
     signal.set_wakeup_fd(told.fileno())
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    listening = given[0] if given else _own(arguments.text("listen") or _LISTEN)
-    with stop, told, listening:
-        Exporter(listening, Instances(), idle_s if given else None).run(stop)
+    listening = given or [_own(arguments.text("listen") or _LISTEN)]
+    with stop, told, ExitStack() as stack:
+        exporters = [Exporter(stack.enter_context(each), Instances()) for each in listening]
+        serve(exporters, stop, idle_s if given else None)
         signal.set_wakeup_fd(-1)
     return ExitCode.OK
 

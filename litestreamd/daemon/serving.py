@@ -3,6 +3,7 @@
 In: a kind of server of socketserver. Out: the same, with `serve` for a thread of its own and `end` for others.
 """
 
+import io
 import socket
 import socketserver
 import threading
@@ -12,7 +13,28 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 CLIENT_S = 10.0
-"""A client that says or takes nothing for so long is cut off."""
+"""For how long a client may send its request, and take its answer; then it is cut off."""
+
+
+class _Hearing(io.RawIOBase):
+    """What a client sends, until `end`: one that sends a byte now and then would else keep its thread for days."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self.end = 0.0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        left = self.end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._connection.settimeout(left)
+        try:
+            return self._connection.recv_into(buffer)
+        finally:
+            self._connection.settimeout(CLIENT_S)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -21,15 +43,28 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = CLIENT_S
 
-    def answer(self, status: int, kind: str, body: bytes) -> None:
+    def setup(self) -> None:
+        super().setup()
+        self.rfile.close()
+        self._hearing = _Hearing(self.connection)
+        self.rfile = io.BufferedReader(self._hearing)
+
+    def handle_one_request(self) -> None:
+        self._hearing.end = time.monotonic() + CLIENT_S
+        super().handle_one_request()
+
+    def answer(self, status: int, kind: str, body: bytes, **headers: str) -> None:
         """The whole of it."""
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
+        for name, value in headers.items():
+            self.send_header(name, value)
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def version_string(self) -> str:
         return "litestreamd"
