@@ -38,7 +38,7 @@ class _Handler(Handler):
         self.close_connection = True  # what else it sends is not read
         self.answer(405, _TEXT, b"Metrics are asked for with GET.\n", Allow="GET")
 
-    do_HEAD = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_POST
+    do_HEAD = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_POST  # noqa: N815
 
 
 class _Inherited(socketserver.TCPServer):

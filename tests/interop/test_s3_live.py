@@ -132,6 +132,8 @@ def test_keys_are_where_litestream_looks_for_them(path: str, tmp_path: Path) -> 
     for make in (scene.litestream, scene.ours):
         with make() as running:
             running.start()
+            if running.program is OURS:  # what changes before the first look is no continuation of what is there
+                running.wait(lambda now=running: "is at TXID" in now.log, "the root is ours to continue")
             before = _all_keys(client, bucket)
             scene.work(3)
             running.wait(lambda seen=before: _all_keys(client, bucket) > seen, "something new")

@@ -15,10 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from litestreamd.daemon import exporter as module
+from litestreamd.daemon import instances as module
+from litestreamd.daemon import serving
 from litestreamd.daemon.control import ControlServer, Routes
-from litestreamd.daemon.exporter import Exporter, Instances, listen
-from tests.support.statuses import document
+from litestreamd.daemon.exporter import Exporter, serve
+from litestreamd.daemon.instances import Instances
+from litestreamd.daemon.listening import listen
+from tests.support.statuses import database, document
 from tests.support.waiting import until
 
 
@@ -69,6 +72,43 @@ def test_live_dead_hanging_and_broken_instances(places: tuple[Path, Path], monke
     assert "databases" not in found["broken"]
 
 
+NONSENSE = {
+    "a number of databases": {"databases": 5},
+    "a database without a path": {"databases": [{}]},
+    "no database": {"databases": [None]},
+    "no replicas": {"databases": [{"path": "/a"}]},
+    "a word for a number": document(databases=[database(txid="twelve")]),
+    "too large a number": document(databases=[database(txid=10**400)]),
+    "a list for a number": document(databases=[database(txid=[1])]),
+}
+
+
+@pytest.mark.parametrize("said", NONSENSE.values(), ids=NONSENSE)
+def test_nonsense_of_one_instance_does_not_hide_the_others(places: tuple[Path, Path], said: dict[str, object]) -> None:
+    run, state = places
+    left(state, "dead", json.dumps(said))
+    left(state, "good", json.dumps(document()))
+    with living(run, "alive", said), running(places) as url:
+        text = get(f"{url}/metrics")[1]
+    assert b'litestreamd_up{instance="alive"} 1.0' in text
+    assert b'litestreamd_up{instance="dead"} 0.0' in text
+    assert b'litestreamd_status_age_seconds{instance="dead"}' in text
+    assert text.count(b"litestreamd_db_txid{") == 1, "the good one"
+
+
+def test_what_lies_there_instead_of_a_health_file_is_not_read(places: tuple[Path, Path]) -> None:
+    state = places[1]
+    for name in ("pipe", "link", "folder"):
+        (state / name).mkdir()
+    os.mkfifo(state / "pipe" / "health.json")
+    (state / "link" / "health.json").symlink_to("/dev/zero")
+    (state / "folder" / "health.json").mkdir()
+    left(state, "deep", "[" * 200_000)
+    found = {each.pop("instance"): each for each in Instances(*places).documents()}
+    assert found.pop("deep").keys() == {"dead", "age_s"}
+    assert found == {name: {"dead": True} for name in ("folder", "link", "pipe")}
+
+
 def test_without_instances_there_is_nothing(tmp_path: Path) -> None:
     assert Instances(tmp_path / "none", tmp_path / "nowhere").documents() == []
 
@@ -79,8 +119,7 @@ def running(places: tuple[Path, Path]) -> Iterator[str]:
     port = listening.getsockname()[1]
     stop, told = socket.socketpair()
     with listening, stop, told:
-        server = Exporter(listening, Instances(*places), None)
-        thread = threading.Thread(target=server.run, args=(stop,))
+        thread = threading.Thread(target=serve, args=([Exporter(listening, Instances(*places))], stop, None))
         thread.start()
         try:
             yield f"http://127.0.0.1:{port}"
@@ -106,11 +145,16 @@ def test_what_it_answers(places: tuple[Path, Path]) -> None:
         assert b'litestreamd_up{instance="app"} 0.0' in text
         assert get(f"{url}/")[0] == 200
         assert get(f"{url}/favicon.ico")[0] == 404
-        request = urllib.request.Request(f"{url}/metrics", method="POST", data=b"")
-        with pytest.raises(urllib.error.HTTPError) as caught:
-            urllib.request.urlopen(request, timeout=20)
-        assert caught.value.code == 501
-        caught.value.close()
+
+
+@pytest.mark.parametrize("method", ["POST", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_there_is_only_get(places: tuple[Path, Path], method: str) -> None:
+    with running(places) as url, socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) as client:
+        client.sendall(f"{method} /metrics HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        client.settimeout(20)
+        head, _, body = client.makefile("rb").read().partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 405 ") and b"\r\nAllow: GET\r\n" in head
+    assert bool(body) == (method != "HEAD")
 
 
 def test_slow_clients_do_not_keep_others_waiting(places: tuple[Path, Path]) -> None:
@@ -122,11 +166,34 @@ def test_slow_clients_do_not_keep_others_waiting(places: tuple[Path, Path]) -> N
         assert get(f"{url}/metrics")[0] == 200
 
 
+def test_who_sends_a_byte_now_and_then_is_cut_off(places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "CLIENT_S", 0.3)
+    with running(places) as url, socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) as client:
+        client.sendall(b"GET /metrics HTTP/1.1\r\nX: ")
+        client.settimeout(0.05)
+
+        def cut_off() -> bool:
+            try:
+                client.sendall(b"x")
+                return client.recv(1) == b""
+            except TimeoutError:
+                return False
+            except OSError:
+                return True
+
+        until(cut_off, "the connection is closed", 20)
+
+
 ACTIVATED = """
 import os, sys
-os.dup2(int(sys.argv[1]), 3)
-os.environ |= {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid()), "LISTEN_FDNAMES": "litestreamd-metrics.socket"}
-os.execv(sys.executable, [sys.executable, "-m", "litestreamd", "metrics", *sys.argv[2:]])
+count, *words = sys.argv[1:]
+given = [int(word) for word in words[: int(count)]]
+held = [os.dup(each) for each in given]
+held = [os.dup(each) for each in held for _ in range(1)]
+for number, each in enumerate(held, 3):
+    os.dup2(each, number)
+os.environ |= {"LISTEN_FDS": count, "LISTEN_PID": str(os.getpid()), "LISTEN_FDNAMES": ":".join(["metrics"] * len(held))}
+os.execv(sys.executable, [sys.executable, "-m", "litestreamd", "metrics", *words[int(count) :]])
 """
 
 
