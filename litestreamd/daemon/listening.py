@@ -10,16 +10,19 @@ from litestreamd.basics.errors import UsageError
 
 FIRST = 3
 
+
+def of_environment() -> list[int]:
+    """sd_listen_fds(3). Variables that are not for this process, or make no sense, are nobody's fault."""
+    if os.environ.get("LISTEN_PID") != str(os.getpid()):
+        return []
+    count = os.environ.get("LISTEN_FDS", "0")
+    return list(range(FIRST, FIRST + int(count))) if count.isascii() and count.isdigit() else []
+
+
 try:
     from systemd.daemon import listen_fds
 except ImportError:
-
-    def listen_fds(unset_environment: bool = True) -> list[int]:  # noqa: ARG001
-        """What it does, where python3-systemd is not installed. Variables that are not for us are nobody's fault."""
-        if os.environ.get("LISTEN_PID") != str(os.getpid()):
-            return []
-        count = os.environ.get("LISTEN_FDS", "0")
-        return list(range(FIRST, FIRST + int(count))) if count.isascii() and count.isdigit() else []
+    listen_fds = of_environment
 
 
 def handed_over() -> list[socket.socket]:

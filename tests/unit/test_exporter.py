@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from litestreamd.daemon import instances as module
+from litestreamd.daemon import listening as listening_module
 from litestreamd.daemon import serving
 from litestreamd.daemon.control import ControlServer, Routes
 from litestreamd.daemon.exporter import Exporter, serve
@@ -186,22 +187,21 @@ def test_who_sends_a_byte_now_and_then_is_cut_off(places: tuple[Path, Path], mon
 
 ACTIVATED = """
 import os, sys
-count, *words = sys.argv[1:]
-given = [int(word) for word in words[: int(count)]]
-held = [os.dup(each) for each in given]
-held = [os.dup(each) for each in held for _ in range(1)]
-for number, each in enumerate(held, 3):
+given = [os.dup(os.dup(int(word))) for word in sys.argv[1].split(",")]  # away from 3 and 4
+for number, each in enumerate(given, 3):
     os.dup2(each, number)
-os.environ |= {"LISTEN_FDS": count, "LISTEN_PID": str(os.getpid()), "LISTEN_FDNAMES": ":".join(["metrics"] * len(held))}
-os.execv(sys.executable, [sys.executable, "-m", "litestreamd", "metrics", *words[int(count) :]])
+names = ":".join(["metrics"] * len(given))
+os.environ |= {"LISTEN_FDS": str(len(given)), "LISTEN_PID": str(os.getpid()), "LISTEN_FDNAMES": names}
+os.execv(sys.executable, [sys.executable, "-m", "litestreamd", "metrics", *sys.argv[2:]])
 """
 
 
 @contextmanager
-def activated(listening: socket.socket, *words: str) -> Iterator[subprocess.Popen[bytes]]:
-    """As systemd starts it: with the listening socket as descriptor 3."""
-    command = [sys.executable, "-c", ACTIVATED, str(listening.fileno()), *words]
-    with subprocess.Popen(command, pass_fds=[listening.fileno()], stdin=subprocess.DEVNULL) as process:
+def activated(*listening: socket.socket, idle: str = "60s") -> Iterator[subprocess.Popen[bytes]]:
+    """As systemd starts it: with the listening sockets as descriptors 3 and up."""
+    numbers = [each.fileno() for each in listening]
+    command = [sys.executable, "-c", ACTIVATED, ",".join(map(str, numbers)), "-idle", idle]
+    with subprocess.Popen(command, pass_fds=numbers, stdin=subprocess.DEVNULL) as process:
         try:
             yield process
         finally:
@@ -216,7 +216,7 @@ def test_on_a_socket_of_systemd_it_ends_when_nobody_asks_and_loses_no_request() 
             asked: list[int] = []
             asking = threading.Thread(target=lambda asked=asked: asked.append(get(url)[0]))
             asking.start()
-            with activated(listening, "-idle", "300ms") as process:
+            with activated(listening, idle="300ms") as process:
                 until(lambda: process.poll() is not None, "it ends by itself", 30)
                 assert process.returncode == 0
             asking.join()
@@ -236,3 +236,49 @@ def test_sigterm_lets_requests_end() -> None:
             answer = client.makefile("rb").read()
         assert b" 200 " in answer and b"litestreamd_build_info" in answer
         assert process.wait(20) == 0
+
+
+def test_every_socket_of_systemd_is_served_of_whatever_kind(tmp_path: Path) -> None:
+    with listen("127.0.0.1", 0) as tcp, socket.socket(socket.AF_UNIX) as local:
+        local.bind(str(tmp_path / "metrics.sock"))
+        local.listen()
+        with activated(tcp, local) as process:
+            assert get(f"http://127.0.0.1:{tcp.getsockname()[1]}/metrics")[0] == 200
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(str(tmp_path / "metrics.sock"))
+                client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+                client.settimeout(20)
+                assert client.makefile("rb").read().startswith(b"HTTP/1.1 200 ")
+            process.terminate()
+            assert process.wait(20) == 0
+
+
+def test_a_socket_that_does_not_listen_is_refused() -> None:
+    with socket.socket() as idle, activated(idle) as process:
+        assert process.wait(20) == 64
+
+
+def test_variables_of_systemd_that_are_for_another_process_or_make_no_sense_are_no_sockets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for process, count in ((str(os.getppid()), "1"), (str(os.getpid()), "x"), (str(os.getpid()), "0")):
+        monkeypatch.setenv("LISTEN_PID", process)
+        monkeypatch.setenv("LISTEN_FDS", count)
+        assert listening_module.of_environment() == []
+
+
+def test_it_starts_fast_because_it_imports_little() -> None:
+    program = "import sys, litestreamd.cli.main, litestreamd.cli.metrics; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    loaded = set(done.stdout.split())
+    assert "litestreamd.daemon.exporter" in loaded
+    assert not loaded & {
+        "boto3",
+        "botocore",
+        "yaml",
+        "apsw",
+        "sqlite3",
+        "numpy",
+        "litestreamd.config",
+        "litestreamd.replica",
+    }
