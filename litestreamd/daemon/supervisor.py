@@ -34,6 +34,7 @@ from litestreamd.daemon.watchdog import Watchdog
 from litestreamd.database.state_paths import health_path
 from litestreamd.jobs.events import Event, Problem
 from litestreamd.jobs.replicate import Replication
+from litestreamd.replica.build import load_back_ends
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 SIGNALS = (*STOP_SIGNALS, signal.SIGHUP)
@@ -68,6 +69,7 @@ class Supervisor:
         operations = Operations(self._instance, self._board, self._reload.wait)
         self._servers = Servers(operations, self._status.make)
         self._health = HealthFile(health_path(config.source), group_id())
+        load_back_ends(spec.store for settings in config.databases for spec in settings.replicas)
         self._is_ready = False
         self._told_health = ""
         self._health_due = self._summary_due = 0.0
