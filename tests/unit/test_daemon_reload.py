@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from litestreamd.daemon.control_client import ask
+from litestreamd.daemon.control_client import NotRunning, ask
 from tests.support import folder_listing, images
 from tests.support.driving import image_of
 from tests.support.live import App, create, insert
@@ -35,8 +35,14 @@ class Daemon:
 
     def start(self) -> "Daemon":
         self.replicator.start()
-        until(self.socket.exists, "the control socket")
+        until(self._answers, "the control socket answers", 30)
         return self
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.status())
+        except NotRunning:
+            return False
 
     def reload(self, sign: str) -> None:
         """And wait for what it says."""
