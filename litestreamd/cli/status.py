@@ -28,7 +28,11 @@ _NONE = "-"
 def run(arguments: Arguments) -> ExitCode:
     """Print it."""
     daemon = find_daemon(arguments.words[0], arguments)
-    document, runs = _document(daemon, arguments.duration("timeout", 30.0))
+    try:
+        document, runs = _document(daemon, arguments.duration("timeout", 30.0))
+    except NotRunning as error:  # and it has left nothing: it never ran
+        say(f"error: {error}")
+        return ExitCode.FAILING
     if daemon.database is not None:
         document = _only(document, daemon.database)
     if arguments.switch("json"):
