@@ -13,6 +13,7 @@ from litestreamd.daemon.metrics import BUILD, OF_DATABASE, OF_INSTANCE, OF_REPLI
 
 PACKAGING = Path(__file__).parents[2] / "packaging"
 RULES = PACKAGING / "prometheus" / "litestreamd-alerts.yml"
+DOCUMENTATION = PACKAGING.parent / "docs" / "metrics.md"
 KNOWN = {metric.name for metric in (BUILD, *OF_INSTANCE, *OF_DATABASE, *OF_REPLICA)}
 NAME = re.compile(r"\blitestreamd_\w+")
 
@@ -41,6 +42,12 @@ def test_every_rule_has_a_case() -> None:
     cases = (RULES.parent / "litestreamd-alerts.test.yml").read_text()
     for name in re.findall(r"alert: (\w+)", RULES.read_text()):
         assert f'alertname="{name}"' in cases
+
+
+def test_the_documentation_has_every_rule() -> None:
+    documented = re.findall(r"^\| `(Litestreamd\w+)` \| (\w+) \|", DOCUMENTATION.read_text(), re.MULTILINE)
+    rules = [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
+    assert documented == [(rule["alert"], rule["labels"]["severity"]) for rule in rules]
 
 
 def test_the_dashboard_asks_for_metrics_that_there_are() -> None:
