@@ -7,6 +7,7 @@ Promised: it ends by its deadline; what goes wrong is an error of the tree that 
 import http.client
 import json
 import socket
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,16 +21,32 @@ class NotRunning(EnvironmentFault):
     """Nobody listens there."""
 
 
+class _Socket(socket.socket):
+    """One deadline for all that is heard: a daemon that says a byte now and then does not move it."""
+
+    def __init__(self, timeout_s: float) -> None:
+        super().__init__(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.settimeout(timeout_s)
+        self._end = time.monotonic() + timeout_s
+
+    def recv_into(self, *given: Any) -> int:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self.settimeout(left)
+        return super().recv_into(*given)
+
+
 class _Connection(http.client.HTTPConnection):
     """HTTP over a Unix socket."""
 
     def __init__(self, path: Path, timeout_s: float) -> None:
         super().__init__("localhost", timeout=timeout_s)
         self._path = str(path)
+        self._timeout_s = timeout_s
 
     def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
+        self.sock = _Socket(self._timeout_s)
         self.sock.connect(self._path)
 
 
@@ -48,7 +65,7 @@ def ask(
         raise RightsError(f"the control socket {path} may not be used by this user (group litestreamd may)") from None
     except TimeoutError:
         raise BusyError(f"the daemon on {path} did not answer within {timeout_s:g} s") from None
-    except (OSError, http.client.HTTPException, ValueError) as error:
+    except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
         raise EnvironmentFault(f"the daemon on {path} gave no sensible answer: {error}") from error
     finally:
         connection.close()

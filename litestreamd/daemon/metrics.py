@@ -189,5 +189,10 @@ def _family(metric: Metric, labels: tuple[str, ...], parts: list[tuple[tuple[str
         if not dead or metric.after_death:
             for more, value in metric.read(part):
                 if value is not None:
-                    family.add_metric([*names, *more], float(value))
+                    family.add_metric([_printable(each) for each in (*names, *more)], float(value))
     return family
+
+
+def _printable(label: str) -> str:
+    """A file may have a name that is not UTF-8 (os.fsdecode); the format is UTF-8, one such label breaks it."""
+    return label.encode(errors="backslashreplace").decode()
