@@ -41,6 +41,17 @@ ENVIRONMENT = {
 """Of every command: nothing of the caller's leaks in."""
 
 
+CGROUPS = ("/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified", "/sys/fs/cgroup")
+IN_A_CGROUP = f"""
+for tree in {" ".join(CGROUPS)}; do
+  if [ -e "$tree/cgroup.procs" ]; then mkdir -p "$tree/$0" && echo $$ >"$tree/$0/cgroup.procs"; fi
+done
+exec "$@"
+"""
+"""Each machine has control groups of its own: in those of its neighbour it would remove, as empty, what the other is
+about to use (units of one name have groups of one name)."""
+
+
 class MachineTrouble(AssertionError):
     """Something in the machine did not go as it had to."""
 
@@ -122,7 +133,12 @@ class Machine:
         env = {"PATH": os.environ["PATH"], "NOTIFY_SOCKET": str(self._folder / "notify")}
         with (self._folder / "console").open("ab") as console:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=console, stderr=console, env=env, start_new_session=True
+                ["sh", "-c", IN_A_CGROUP, self.name, *command],
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                env=env,
+                start_new_session=True,
             )
         until(self._is_up, "the machine is up", BOOT_S)
         self.run("systemctl is-system-running --wait", check=False, timeout=BOOT_S)
@@ -160,6 +176,10 @@ class Machine:
         if self._word is not None:
             self._word.close()
             self._word = None
+        for tree in CGROUPS:
+            for folder, _, _ in os.walk(Path(tree, self.name), topdown=False):
+                with suppress(OSError):
+                    Path(folder).rmdir()
         if os.path.ismount(self._root):
             subprocess.run(["umount", "--lazy", self._root], check=True)
         shutil.rmtree(self._folder, ignore_errors=True)
