@@ -65,7 +65,7 @@ class Routes:
             raise Refused(403, f"{path} is for root and the user of the service")
         try:
             asked = json.loads(body or b"{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Refused(400, "the body is not JSON") from None
         if not isinstance(asked, dict):
             raise Refused(400, "the body is not an object of JSON")

@@ -51,18 +51,26 @@ class _Connection(http.client.HTTPConnection):
 
 
 def ask(
-    path: Path, method: str, route: str, body: Mapping[str, Any] | None = None, timeout_s: float = 10.0
+    path: Path,
+    method: str,
+    route: str,
+    body: Mapping[str, Any] | None = None,
+    timeout_s: float = 10.0,
+    largest: int = LARGEST_ANSWER,
 ) -> tuple[int, dict[str, Any]]:
-    """One request. Raises NotRunning, RightsError, BusyError (no answer in time), EnvironmentFault (no sense in it)."""
+    """One request. Raises NotRunning, RightsError, BusyError (no answer in time, or too many ask), EnvironmentFault (no
+    sense in it, or more than `largest` bytes)."""
     connection = _Connection(path, timeout_s)
     try:
         connection.request(method, route, None if body is None else json.dumps(body))
         answer = connection.getresponse()
-        told = json.loads(answer.read(LARGEST_ANSWER))
+        told = json.loads(answer.read(largest))
     except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
         raise NotRunning(f"no daemon listens on {path}: is it running?") from None
     except PermissionError:
         raise RightsError(f"the control socket {path} may not be used by this user (group litestreamd may)") from None
+    except BlockingIOError:
+        raise BusyError(f"the daemon on {path} lets nobody in: it hangs, or too many ask at once") from None
     except TimeoutError:
         raise BusyError(f"the daemon on {path} did not answer within {timeout_s:g} s") from None
     except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:

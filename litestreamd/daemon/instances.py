@@ -15,14 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from litestreamd.basics.errors import LitestreamdError
-from litestreamd.daemon.control_client import LARGEST_ANSWER, ask
+from litestreamd.daemon.control_client import ask
 from litestreamd.daemon.metrics import render
 from litestreamd.database.state_paths import RUNTIME_DIRECTORY, STATE_DIRECTORY
 
 ASK_S = 2.0
 """How long a daemon may take to answer; Prometheus gives up after 10 s by default."""
 
-ASKED_AT_ONCE = 16
+ASKED_AT_ONCE = 128
+"""So that hundreds that hang are still told of before Prometheus gives up."""
+
+LARGEST_DOCUMENT = 8 << 20
+"""Of 10,000 databases. A larger one could take longer to make sense of than Prometheus waits, and a gigabyte."""
+
 _NONSENSE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 _NO_FIFO_NO_LINK = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -44,7 +49,7 @@ class Instances:
 
     def _document(self, name: str) -> dict[str, Any]:
         with suppress(LitestreamdError, RecursionError):
-            status, document = ask(self._run / name / "control.sock", "GET", "/status", timeout_s=ASK_S)
+            status, document = ask(self._run / name / "control.sock", "GET", "/status", None, ASK_S, LARGEST_DOCUMENT)
             if status == 200:
                 return _sensible(document, {"instance": name, "age_s": 0.0, "dead": False})
         document, age = _left(self._state / name / "health.json")
@@ -69,7 +74,7 @@ def _left(path: Path) -> tuple[dict[str, Any], float | None]:
             if not stat.S_ISREG(found.st_mode):
                 return {}, None
             age = max(0.0, time.time() - found.st_mtime)
-            document = json.loads(file.read(LARGEST_ANSWER))
+            document = json.loads(file.read(LARGEST_DOCUMENT))
     except (OSError, ValueError, RecursionError):
         return {}, age
     return (document if isinstance(document, dict) else {}), age

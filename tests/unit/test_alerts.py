@@ -13,11 +13,16 @@ from litestreamd.daemon.metrics import BUILD, OF_DATABASE, OF_INSTANCE, OF_REPLI
 
 PACKAGING = Path(__file__).parents[2] / "packaging"
 RULES = PACKAGING / "prometheus" / "litestreamd-alerts.yml"
+DASHBOARD = PACKAGING / "grafana" / "litestreamd.json"
 DOCUMENTATION = PACKAGING.parent / "docs" / "metrics.md"
 KNOWN = {metric.name for metric in (BUILD, *OF_INSTANCE, *OF_DATABASE, *OF_REPLICA)}
 NAME = re.compile(r"\blitestreamd_\w+")
 
 with_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is missing (package prometheus)")
+
+
+def panel_queries() -> list[str]:
+    return [target["expr"] for panel in json.loads(DASHBOARD.read_text())["panels"] for target in panel["targets"]]
 
 
 @with_promtool
@@ -50,9 +55,21 @@ def test_the_documentation_has_every_rule() -> None:
     assert documented == [(rule["alert"], rule["labels"]["severity"]) for rule in rules]
 
 
+@with_promtool
+def test_prometheus_understands_the_queries_of_the_dashboard(tmp_path: Path) -> None:
+    records = [{"record": f"panel:{number}", "expr": query} for number, query in enumerate(panel_queries())]
+    rules = tmp_path / "rules.yml"
+    rules.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": records}]}))
+    done = subprocess.run(
+        ["promtool", "check", "rules", rules], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(records)} rules found" in done.stdout
+
+
 def test_the_dashboard_asks_for_metrics_that_there_are() -> None:
-    dashboard = json.loads((PACKAGING / "grafana" / "litestreamd.json").read_text())
-    queries = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    dashboard = json.loads(DASHBOARD.read_text())
+    queries = panel_queries()
     queries += [variable["query"] for variable in dashboard["templating"]["list"] if variable["type"] == "query"]
     assert len(queries) > 15
     for query in queries:

@@ -7,6 +7,7 @@ import socket
 import stat
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,7 @@ def test_nonsense_gets_a_sentence_and_changes_nothing(
 @pytest.mark.parametrize(("request_bytes", "status"), [
     (b"POST /sync HTTP/1.1\r\nContent-Length: 5\r\n\r\n{not ", b"400"),
     (b"POST /sync HTTP/1.1\r\nContent-Length: 2\r\n\r\n[]", b"400"),
+    (b"POST /sync HTTP/1.1\r\nContent-Length: 60000\r\n\r\n" + b"[" * 60000, b"400"),
     (b"POST /sync HTTP/1.1\r\nContent-Length: -1\r\n\r\n", b"400"),
     (b"POST /sync HTTP/1.1\r\nContent-Length: many\r\n\r\n", b"400"),
     (b"POST /sync HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"400"),
@@ -243,6 +245,23 @@ def test_what_the_client_says_to_nonsense(tmp_path: Path, answer: bytes) -> None
         with pytest.raises(EnvironmentFault, match="no sensible answer"):
             ask(path, "GET", "/status", timeout_s=10)
         server.join()
+
+
+def test_a_daemon_that_lets_nobody_in_is_busy(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    with ExitStack() as stack:
+        listening = stack.enter_context(socket.socket(socket.AF_UNIX))
+        listening.bind(str(path))
+        listening.listen(0)
+        stack.enter_context(socket.socket(socket.AF_UNIX)).connect(str(path))
+        with pytest.raises(BusyError, match="lets nobody in"):
+            ask(path, "GET", "/status", timeout_s=10)
+
+
+def test_no_more_is_read_than_is_wanted(path: Path) -> None:
+    assert ask(path, "GET", "/status", largest=100) == (200, {"version": 1})
+    with pytest.raises(EnvironmentFault, match="no sensible answer"):
+        ask(path, "GET", "/status", largest=5)
 
 
 def test_an_answer_is_json_whatever_is_in_it(path: Path) -> None:

@@ -104,7 +104,7 @@ def test_instances_and_odd_names_stay_apart() -> None:
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is missing (package prometheus)")
-@pytest.mark.parametrize("changed", [{}, {"dead": True}, {"databases": []}])
+@pytest.mark.parametrize("changed", [{}, {"dead": True}, {"databases": []}, {"litestream_names": True}])
 def test_prometheus_takes_it(changed: dict[str, object]) -> None:
     text = render([document(**changed), document(instance="other")], "1")
     done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, timeout=60, check=False)

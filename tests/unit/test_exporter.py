@@ -9,7 +9,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -34,9 +34,9 @@ def places(tmp_path: Path) -> tuple[Path, Path]:
 
 
 @contextmanager
-def living(run: Path, name: str, told: dict[str, object]) -> Iterator[None]:
+def living(run: Path, name: str, told: dict[str, object] | Callable[[], dict[str, object]]) -> Iterator[None]:
     (run / name).mkdir()
-    routes = Routes(None, lambda: told, lambda: b"")  # type: ignore[arg-type]
+    routes = Routes(None, told if callable(told) else lambda: told, lambda: b"")  # type: ignore[arg-type]
     server = ControlServer(run / name / "control.sock", 0o600, None, routes)
     server.start()
     try:
@@ -108,6 +108,37 @@ def test_what_lies_there_instead_of_a_health_file_is_not_read(places: tuple[Path
     found = {each.pop("instance"): each for each in Instances(*places).documents()}
     assert found.pop("deep").keys() == {"dead", "age_s"}
     assert found == {name: {"dead": True} for name in ("folder", "link", "pipe")}
+
+
+def test_a_file_that_is_too_large_is_not_made_sense_of(places: tuple[Path, Path]) -> None:
+    for name, spaces in (("large", module.LARGEST_DOCUMENT), ("small", 1)):
+        left(places[1], name, '{"databases": []' + " " * spaces + "}")
+    found = {each["instance"]: each for each in Instances(*places).documents()}
+    assert "databases" in found["small"] and "databases" not in found["large"]
+    assert found["large"]["dead"] and found["large"]["age_s"] >= 0
+
+
+def test_neither_is_an_answer(places: tuple[Path, Path]) -> None:
+    with living(places[0], "large", {"databases": [], "more": " " * module.LARGEST_DOCUMENT}):
+        assert Instances(*places).documents() == [{"instance": "large", "dead": True}]
+
+
+def test_a_hundred_that_take_their_time_do_so_together(
+    places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each answers only when all have been asked: one after the other, nobody would."""
+    monkeypatch.setattr(module, "ASK_S", 60.0)
+    all_asked = threading.Barrier(100)
+
+    def told() -> dict[str, object]:
+        all_asked.wait(30)
+        return document()
+
+    with ExitStack() as stack:
+        for number in range(all_asked.parties):
+            stack.enter_context(living(places[0], f"app{number}", told))
+        found = Instances(*places).documents()
+    assert [each["dead"] for each in found] == [False] * all_asked.parties
 
 
 def test_without_instances_there_is_nothing(tmp_path: Path) -> None:
