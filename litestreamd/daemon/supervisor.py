@@ -31,6 +31,7 @@ from litestreamd.daemon.status import StatusDocument, one_line
 from litestreamd.daemon.summary import INTERVAL_S, Summary
 from litestreamd.daemon.watch import Watcher
 from litestreamd.daemon.watchdog import Watchdog
+from litestreamd.daemon.weak_fences import WeakFences
 from litestreamd.database.state_paths import health_path
 from litestreamd.jobs.events import Event, Problem
 from litestreamd.jobs.replicate import Replication
@@ -68,6 +69,7 @@ class Supervisor:
         self._reload = Reload(self._instance, self._staff, config, self._crashed)
         operations = Operations(self._instance, self._board, self._reload.wait)
         self._servers = Servers(operations, self._status.make)
+        self._weak_fences = WeakFences()
         self._health = HealthFile(health_path(config.source), group_id())
         load_back_ends(spec.store for settings in config.databases for spec in settings.replicas)
         self._is_ready = False
@@ -102,7 +104,7 @@ class Supervisor:
         """Tell the world how it stands."""
         self._watchdog.look()
         self._status.silence_s = self._progress.silence().seconds
-        if self._reload.has_ended():
+        if self._reload.has_ended() and self._is_ready:  # else the first READY is still to come
             self._notifier.ready()
         if not self._is_ready:
             self._notifier.status("looking at the databases")
@@ -122,6 +124,7 @@ class Supervisor:
         if now < self._health_due and self._is_ready and not self._board.news():
             return
         document = self._status.make()
+        self._weak_fences.look(document)
         if self._is_ready:
             self._notifier.status(one_line(document))
         if now >= self._health_due or document["health"] != self._told_health:

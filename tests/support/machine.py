@@ -16,7 +16,6 @@ import socket
 import subprocess
 import tempfile
 import threading
-import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -293,11 +292,3 @@ class Machine:
             "nsenter", f"--target={self._word.leader}", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup",
             "--root", "--", "env", "-i", "-C", "/", *variables,
         ]  # fmt: skip
-
-
-def wait_while(question: Callable[[], bool], seconds: float) -> None:
-    """Look on for so long that something does not happen."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        assert question()
-        time.sleep(0.1)
