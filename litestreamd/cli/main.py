@@ -105,7 +105,7 @@ def load(name: str) -> Command:
         if name.startswith("-"):
             raise UsageError(f"the command comes first, then its options: litestreamd COMMAND {name.partition('=')[0]}")
         raise UsageError(f"unknown command {name}{nearest(name, COMMANDS)}; litestreamd -h lists them")
-    command: Command = importlib.import_module(f"litestreamd.cli.{name}").COMMAND
+    command: Command = importlib.import_module(f"litestreamd.cli.{name.replace('-', '_')}").COMMAND
     return command
 
 
