@@ -42,6 +42,16 @@ NAMES = (
     "restore.sidecars-moved",
     "restore.kept",
     "restore.installed",
+    "rollback.planned",
+    "rollback.synced",
+    "rollback.restored",
+    "rollback.users-stopped",
+    "rollback.present-synced",
+    "rollback.stopped",
+    "rollback.exchanged",
+    "rollback.released",
+    "rollback.started",
+    "rollback.put-back",
 )
 
 _armed: tuple[str, int, Callable[[], Any]] | None = None

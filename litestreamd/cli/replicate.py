@@ -1,14 +1,12 @@
 """`replicate`: copy databases to their replicas as they change, until told to stop."""
 
 import os
-import signal
 from functools import partial
-from threading import Event
 
-from litestreamd.basics import crash_points
 from litestreamd.basics.errors import ExitCode, UsageError
 from litestreamd.cli import restore
 from litestreamd.cli.command import Command
+from litestreamd.cli.crashing import arm_crash_point
 from litestreamd.cli.options import CONFIG, NO_EXPAND_ENV, Arguments, Option
 from litestreamd.cli.selection import configuration
 from litestreamd.config.load import config_from_urls
@@ -16,20 +14,19 @@ from litestreamd.config.model import Config
 from litestreamd.daemon import log
 from litestreamd.daemon.supervisor import Supervisor
 
-CRASH_VARIABLE = "LITESTREAMD_CRASH_AT"
-
 
 def run(arguments: Arguments) -> ExitCode:
-    """Replicate until SIGTERM or SIGINT; 0 when the replicas have everything, 73 when data was left behind."""
+    """Replicate until SIGTERM or SIGINT, or -once; 0 when the replicas have everything, 73 when they have not."""
     config = _configuration(arguments)
     level = arguments.choice("log-level", tuple(log.LEVELS), config.logging.level)
     log.set_up(level, config.logging.type)
     for warning in config.warnings:
         log.LOGGER.warning("%s", warning)
-    _arm_crash_point(os.environ.get(CRASH_VARIABLE))
+    arm_crash_point(os.environ)
     _restore_missing(config)
     load = None if config.source is None else partial(_configuration, arguments)
-    return Supervisor(config, take_over=arguments.switch("take-over"), load=load).replicate()
+    supervisor = Supervisor(config, take_over=arguments.switch("take-over"), load=load)
+    return supervisor.replicate(once=arguments.switch("once"))
 
 
 def _configuration(arguments: Arguments) -> Config:
@@ -53,15 +50,6 @@ def _restore_missing(config: Config) -> None:
             restore.run(Arguments(given, (str(database.path),)))
 
 
-def _arm_crash_point(text: str | None) -> None:
-    """For tests: die by SIGKILL at a named point (basics.crash_points), `name` or `name:n` for the n-th passing; with
-    `name:n:freeze` the thread that passes stands still for ever."""
-    if text:
-        name, passing, what = (*text.split(":"), "", "")[:3]
-        action = Event().wait if what == "freeze" else partial(os.kill, os.getpid(), signal.SIGKILL)
-        crash_points.arm(name, int(passing or "1"), action)
-
-
 COMMAND = Command(
     name="replicate",
     summary="copy databases to their replicas as they change",
@@ -70,6 +58,7 @@ COMMAND = Command(
         CONFIG,
         NO_EXPAND_ENV,
         Option("log-level", "debug, info, warn or error; overrides the configuration", "LEVEL"),
+        Option("once", "sync what is committed now to every replica, then end"),
         Option("take-over", "continue replicas that hold another history (see the manual before you do)"),
     ),
     run=run,

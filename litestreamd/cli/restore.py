@@ -26,7 +26,9 @@ from litestreamd.basics.errors import (
 )
 from litestreamd.basics.quantities import format_duration
 from litestreamd.basics.txid import parse_txid
+from litestreamd.cli import rollback
 from litestreamd.cli.command import Command
+from litestreamd.cli.crashing import arm_crash_point
 from litestreamd.cli.options import JSON, Arguments, Option
 from litestreamd.cli.progress import Progress
 from litestreamd.cli.restore_report import Report, warn
@@ -40,6 +42,7 @@ from litestreamd.jobs.events import Event
 from litestreamd.jobs.restore import Integrity, Ownership, Request, restore
 from litestreamd.jobs.restore_choice import Candidate, CandidateV3, NoBackup, Wish, choose
 from litestreamd.jobs.restore_fill import survey
+from litestreamd.jobs.rollback import pass_gate, ways_out
 from litestreamd.plan.restore import AtTxid, Before, Latest
 from litestreamd.plan.restore_v3 import TargetV3
 from litestreamd.replica.build import build_replica
@@ -50,10 +53,16 @@ _INTEGRITY = tuple(mode.value for mode in Integrity)
 
 def run(arguments: Arguments) -> ExitCode:
     """Restore, or with -dry-run print what would be done."""
+    arm_crash_point(os.environ)
+    if arguments.switch("resume") or arguments.switch("abort"):
+        return rollback.finish(arguments)
     moment = _moment(arguments)
     signal.signal(signal.SIGTERM, _stop)
     failures: list[LitestreamdError] = []
-    for chosen in _targets(arguments):
+    targets = _targets(arguments)
+    if len(targets) == 1 and rollback.is_meant(targets[0], arguments):
+        return rollback.run(targets[0], moment, arguments)
+    for chosen in targets:
         try:
             _restore_one(chosen, moment, arguments)
         except LitestreamdError as error:
@@ -75,6 +84,7 @@ def _targets(arguments: Arguments) -> tuple[Target, ...]:
 
 def _restore_one(chosen: Target, moment: Wish, arguments: Arguments) -> None:
     output = _output(chosen, arguments.words[0], arguments)
+    _look_for_rollback(chosen, output)
     if arguments.switch("if-db-not-exists") and output.exists():
         _say(f"{output} exists already, nothing to restore")
         return
@@ -86,6 +96,13 @@ def _restore_one(chosen: Target, moment: Wish, arguments: Arguments) -> None:
         if not arguments.switch("if-replica-exists"):
             raise
         _say(f"{error}, nothing to restore")
+
+
+def _look_for_rollback(chosen: Target, output: Path) -> None:
+    """One that was broken off comes first: what it has begun is finished, or nothing is restored past it."""
+    state = _state_of(chosen) if _is_own_place(chosen, output) else None
+    if state is not None and (plan := pass_gate(state, output)) is not None:
+        warn(f"{output}: a rollback planned at {plan.stamp} is not finished: {ways_out(plan)}")
 
 
 def _restore(chosen: Target, moment: Wish, output: Path, arguments: Arguments, waiting: Waiting) -> None:
@@ -226,7 +243,12 @@ def _say(sentence: str) -> None:
 COMMAND = Command(
     name="restore",
     summary="bring a database back from a replica",
-    synopses=("[options] DATABASE|INSTANCE", "[options] -o PATH REPLICA_URL"),
+    synopses=(
+        "[options] DATABASE|INSTANCE",
+        "[options] -timestamp TIME DATABASE|INSTANCE",
+        "-resume|-abort DATABASE|INSTANCE",
+        "[options] -o PATH REPLICA_URL",
+    ),
     options=(
         Option("o", "where to (default: the database's own path)", "PATH"),
         Option("txid", "exactly this transaction (1 to 16 hex digits; default: the latest)", "TXID"),
@@ -243,6 +265,10 @@ COMMAND = Command(
         Option("if-replica-exists", "exit with 0 when no replica holds anything yet"),
         Option("retry-for", "how long to go on while the store does not answer (default: one try)", "TIME"),
         Option("dry-run", "print the plan and write nothing"),
+        Option("yes", "roll back a database in use without asking"),
+        Option("resume", "finish a rollback that was broken off"),
+        Option("abort", "give up a rollback that was broken off"),
+        Option("timeout", "of a rollback: how long the sync of the present may take (default: 60s)", "TIME"),
         Option("force", "replace an existing database; it is kept beside as NAME.before-TIME"),
         Option("parallelism", "how many objects are worked on at once (default: 8)", "NUMBER"),
         Option(
@@ -258,6 +284,7 @@ COMMAND = Command(
     words_max=1,
     examples=(
         "/path/to/db",
+        "-timestamp 2026-04-18T09:15:00Z app",
         "-timestamp 2026-04-18T09:15:00Z -o /tmp/then.db /path/to/db",
         "-o /tmp/copy.db file:///path/to/replica",
         "-dry-run -o /tmp/copy.db file:///path/to/replica",

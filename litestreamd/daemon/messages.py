@@ -33,6 +33,7 @@ MESSAGE_IDS = {
     "verify-failed": _FAMILY + "12",
     "unit-failed": _FAMILY + "13",
     "weak-fence": _FAMILY + "14",
+    "rolled-back": _FAMILY + "15",
 }
 
 _OF_EVENTS: dict[type[events.Event], str] = {

@@ -76,9 +76,9 @@ class Supervisor:
         self._told_health = ""
         self._health_due = self._summary_due = 0.0
 
-    def replicate(self) -> ExitCode:
-        """Run until SIGTERM or SIGINT, then bring everything to the replicas and go. A bug in a task is raised,
-        and BusyError when another daemon has all the databases."""
+    def replicate(self, once: bool = False) -> ExitCode:
+        """Run until SIGTERM or SIGINT (`once`: not at all), then bring everything to the replicas and go. A bug in a
+        task is raised, and BusyError when another daemon has all the databases."""
         _raise_descriptor_limit()
         # Blocked in every thread (they inherit it) and waited for. A handler would run in this thread only, and a
         # signal that comes just before the thread blocks in a lock would wait there for the next one.
@@ -87,6 +87,9 @@ class Supervisor:
         self._watcher.start()
         self._reload.begin()
         self._serve(self._config)
+        if once:
+            self._reload.end()
+            return self._stop()
         self._summary_due = time.monotonic() + INTERVAL_S
         while (number := self._wait()) not in STOP_SIGNALS:
             if number == signal.SIGHUP:

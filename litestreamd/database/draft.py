@@ -66,7 +66,7 @@ def draft_for(target: Path) -> Iterator[Draft]:
     with told(target.parent):
         for folder in (*reversed(target.parent.parents), target.parent):
             folder.mkdir(mode=0o700, exist_ok=True)
-        _remove_abandoned(target)
+        remove_abandoned(target)
     path = target.with_name(f".{target.name}.{os.urandom(8).hex()}.restoring")
     # The name is known before the file is there, so that an interrupt at any moment finds what to remove.
     try:
@@ -119,7 +119,7 @@ def _write_rest(descriptor: int, rest: bytes, offset: int) -> None:
         rest, offset = rest[done:], offset + done
 
 
-def _remove_abandoned(target: Path) -> None:
+def remove_abandoned(target: Path) -> None:
     """Remove drafts for `target` whose makers have died."""
     for path in target.parent.glob(f".{_literal(target.name)}.{'[0-9a-f]' * 16}.restoring"):
         with suppress(FileNotFoundError):

@@ -22,6 +22,7 @@ from litestreamd.basics.crash_points import passing
 from litestreamd.basics.errors import BusyError, UsageError
 from litestreamd.database import locks
 from litestreamd.database.draft import Draft, told
+from litestreamd.database.ownership import give
 
 SIDECARS = ("-wal", "-shm", "-journal")
 _NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
@@ -71,6 +72,19 @@ def install(draft: Draft, force: bool, stamp: str) -> Installed:
     return done
 
 
+def put_back(target: Path, kept: Path) -> None:
+    """Give what `exchange` has kept its name again; what took its place, and was not used by anybody, is gone. Raises
+    BusyError while anybody has that open."""
+    with told(target):
+        descriptor = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            _refuse_busy(target, descriptor)
+            kept.rename(target)
+        finally:
+            os.close(descriptor)
+        _fsync_folder(target.parent)
+
+
 def _place(draft: Draft, stamp: str) -> Installed:
     aside = _move_sidecars(draft.target, stamp)
     passing("restore.sidecars-moved")
@@ -89,7 +103,15 @@ def _place(draft: Draft, stamp: str) -> Installed:
 
 
 def _replace(draft: Draft, stamp: str) -> Installed:
-    target, kept = draft.target, draft.target.with_name(f"{draft.target.name}.before-{stamp}")
+    return exchange(draft.target, draft.path, stamp)
+
+
+def exchange(target: Path, new: Path, stamp: str) -> Installed:
+    """Put `new` (complete, durable, proven) in the place of `target`, which is kept as NAME.before-<stamp>.
+
+    Safe to repeat after a crash at any point, with the same stamp. Raises BusyError while anybody has the old one open.
+    """
+    kept = target.with_name(f"{target.name}.before-{stamp}")
     descriptor = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
     try:
         # Keeps a daemon from starting on the old file while it changes its name.
@@ -99,7 +121,7 @@ def _replace(draft: Draft, stamp: str) -> Installed:
         passing("restore.sidecars-moved")
         _keep(target, kept)
         passing("restore.kept")
-        draft.path.rename(target)
+        new.rename(target)
     finally:
         os.close(descriptor)
     return Installed((kept, *aside), tuple(locks.openers(kept)))
@@ -167,15 +189,26 @@ def _keep(target: Path, kept: Path) -> None:
     """A second name for the old file; a copy where the file system has no hard links."""
     try:
         os.link(target, kept)
+    except FileExistsError:
+        if not kept.samefile(target):  # else an exchange that was broken off has done it
+            raise
     except OSError as error:
         if error.errno not in _NO_HARD_LINKS:
             raise
-        shutil.copy2(target, kept)
-        descriptor = os.open(kept, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _keep_copy(target, kept)
+
+
+def _keep_copy(target: Path, kept: Path) -> None:
+    unfinished = kept.with_name(kept.name + ".copying")
+    shutil.copy2(target, unfinished)
+    owner = target.stat()
+    give(unfinished, owner.st_uid, owner.st_gid)
+    descriptor = os.open(unfinished, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    unfinished.rename(kept)
 
 
 def _fsync_folder(folder: Path) -> None:

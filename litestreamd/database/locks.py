@@ -107,6 +107,21 @@ def openers(path: Path) -> list[int]:
     return pids
 
 
+def users_of(path: Path) -> list[int]:
+    """Pids of other processes that have the database open, by what /proc shows and by their locks; 0: one whose pid
+    cannot be told. Empty when there is no such file."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return []
+    try:
+        found = {*openers(path)}
+        holder = foreign_holder(descriptor, SHARED_FIRST - 2, SHARED_SIZE + 2)
+        return sorted(found if holder is None else found | {max(0, holder)})
+    finally:
+        os.close(descriptor)
+
+
 def _inode(fd: int) -> tuple[int, int]:
     found = os.fstat(fd)
     return found.st_dev, found.st_ino

@@ -31,6 +31,7 @@ from litestreamd.jobs.events import (
 from litestreamd.jobs.history import History
 from litestreamd.jobs.lines import Lines
 from litestreamd.jobs.pace import SLOW_LOOK_S, Backoff, Next, Pace
+from litestreamd.jobs.rollback import pass_gate
 from litestreamd.jobs.settings import Settings
 from litestreamd.jobs.ship import Line
 from litestreamd.jobs.standing import Outlook, Stage
@@ -229,6 +230,7 @@ class Replication:
         return True
 
     def _open(self) -> None:
+        pass_gate(self.settings.state, self.settings.database)
         if self._live.open(self.settings.switch_to_wal):
             self._observe(WalModeSwitched(self._name))
         self._open_state()

@@ -1,0 +1,129 @@
+"""The plan of a rollback, on disk before anything is done, until everything is.
+
+In and out: a RollbackPlan in the state directory of a database, and who is carrying it out.
+Promised: written whole or not at all; one process at a time holds it; it belongs to the owner of the state directory,
+so that a service of that owner can finish what root has begun.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from litestreamd.basics.errors import BusyError, DamagedData
+from litestreamd.basics.txid import format_txid
+from litestreamd.database.disk import fsync_folder, state_disk
+from litestreamd.database.draft import told
+from litestreamd.database.ownership import give
+from litestreamd.database.state import VERSION, read_json, write_json
+from litestreamd.plan.rollback import Inode, RollbackPlan, Stage
+
+PATIENCE_S = 1.0
+"""Whoever only looks whether a plan is carried out holds it for a moment."""
+
+
+class RollbackNote:
+    """Of one database; `state` is its state directory."""
+
+    def __init__(self, state: Path) -> None:
+        self._folder = state / "rollback"
+        self._path = self._folder / "plan.json"
+
+    def load(self) -> RollbackPlan | None:
+        """The open plan; None: there is none. Raises DamagedData."""
+        value = read_json(self._path)
+        if value is None:
+            return None
+        try:
+            inode = value["inode"]
+            return RollbackPlan(
+                stamp=str(value["stamp"]),
+                database=str(value["database"]),
+                txid=int(value["txid"], 16),
+                created_ms=int(value["created_ms"]),
+                replica=str(value["replica"]),
+                source=None if value["source"] is None else str(value["source"]),
+                running=tuple(str(unit) for unit in value["running"]),
+                stage=Stage(value["stage"]),
+                inode=None if inode is None else (int(inode[0]), int(inode[1])),
+            )
+        except (KeyError, TypeError, ValueError, IndexError):
+            raise DamagedData(
+                f"{self._path} is damaged: look which database is in place (NAME, NAME.before-TIME), then remove it"
+            ) from None
+
+    def save(self, plan: RollbackPlan) -> None:
+        """Write it down. Raises EnvironmentFault, RightsError."""
+        write_json(self._path, {
+            "version": VERSION,
+            "stamp": plan.stamp,
+            "database": plan.database,
+            "txid": format_txid(plan.txid),
+            "created_ms": plan.created_ms,
+            "replica": plan.replica,
+            "source": plan.source,
+            "running": list(plan.running),
+            "stage": plan.stage.value,
+            "inode": None if plan.inode is None else list(plan.inode),
+        })  # fmt: skip
+        self._hand_over(self._path)
+
+    def advance(self, plan: RollbackPlan, stage: Stage, inode: Inode | None = None) -> RollbackPlan:
+        """Write down that it is so far; out: the plan as it is now."""
+        plan = replace(plan, stage=stage, inode=inode or plan.inode)
+        self.save(plan)
+        return plan
+
+    def remove(self) -> None:
+        """All is done."""
+        with state_disk(self._path, "removed"):
+            self._path.unlink(missing_ok=True)
+            fsync_folder(self._folder)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """For the block nobody else carries out a plan of this database. Raises BusyError."""
+        with told(self._folder):
+            if not self._folder.exists():
+                self._folder.mkdir(mode=0o700, parents=True)
+                self._hand_over(self._folder)
+        end = time.monotonic() + PATIENCE_S
+        while (descriptor := self._lock()) is None:
+            if time.monotonic() > end:
+                raise BusyError(f"another rollback of this database is at work ({self._path}): wait for its end")
+            time.sleep(PATIENCE_S / 20)
+        try:
+            yield
+        finally:
+            os.close(descriptor)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a process is carrying a plan out just now."""
+        if not self._folder.exists():
+            return False
+        descriptor = self._lock()
+        if descriptor is None:
+            return True
+        os.close(descriptor)
+        return False
+
+    def _lock(self) -> int | None:
+        """The folder itself is what is locked: the file in it is replaced at every stage."""
+        with state_disk(self._folder, "opened"):
+            descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        return descriptor
+
+    def _hand_over(self, path: Path) -> None:
+        if os.geteuid() == 0:
+            owner = self._folder.parent.stat()
+            with told(path):
+                give(path, owner.st_uid, owner.st_gid)

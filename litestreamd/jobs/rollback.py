@@ -1,0 +1,195 @@
+"""Rollback: a live database goes back to an earlier state, and its history goes on.
+
+In: a plan that is on disk, somebody who can stop and start services. Out: the restored database in place, the present
+one kept beside it and on the replica. Promised: every step may be repeated; a kill or a power cut at any point leaves
+either the present or the restored database in place, never neither; what ran before runs again at the end.
+
+The recipe: sync the present; restore beside it, and prove; stop who uses it; sync its last commit; exchange; start.
+Nobody is stopped before the restored database is there: the application waits for the exchange only.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from litestreamd.basics.crash_points import passing
+from litestreamd.basics.errors import BusyError, EnvironmentFault, LitestreamdError
+from litestreamd.database.draft import remove_abandoned, told
+from litestreamd.database.install import SIDECARS, exchange, put_back
+from litestreamd.database.rollback_note import RollbackNote
+from litestreamd.plan.rollback import Gate, Inode, InPlace, RollbackPlan, Stage, gate, in_place
+
+
+class Surroundings(Protocol):
+    """What a rollback needs of the world around the files. All may be called again after they were done."""
+
+    def sync(self, plan: RollbackPlan) -> None:
+        """Everything committed before the call is durable here, and on the replica of the plan. Raises when not."""
+
+    def restore(self, plan: RollbackPlan) -> None:
+        """Make `plan.beside`: complete, durable, proven, owned like the present database."""
+
+    def stop_users(self, plan: RollbackPlan) -> None:
+        """Stop the applications; refuse (BusyError) when somebody cannot be stopped."""
+
+    def stop_daemon(self, plan: RollbackPlan) -> None:
+        """Stop whoever replicates it."""
+
+    def start(self, plan: RollbackPlan) -> None:
+        """Start `plan.running`, those that do not run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a rollback ended: which database is in place, and files that were moved aside. late: pids that opened the old
+    one at the last moment."""
+
+    in_place: InPlace
+    aside: Sequence[Path] = ()
+    late: Sequence[int] = ()
+
+
+def roll_back(plan: RollbackPlan, note: RollbackNote, around: Surroundings, tell: Callable[[str], object]) -> Ended:
+    """Carry out a plan from where it is; the caller holds the note. `tell` gets a sentence before each step.
+
+    What fails, or is interrupted, before the databases are exchanged is given up: all is as it was, and the error is
+    raised. Later the plan stays open.
+    """
+    passing("rollback.planned")
+    done = Ended(InPlace.RESTORED)
+    try:
+        if plan.stage is Stage.PLANNED:
+            tell("syncing the present")
+            around.sync(plan)
+            passing("rollback.synced")
+            tell(f"restoring {plan.beside}")
+            plan = note.advance(plan, Stage.RESTORED, _restored(plan, around))
+            passing("rollback.restored")
+        if plan.stage is Stage.RESTORED:
+            plan = _stop(plan, note, around, tell)
+        if plan.stage is Stage.STOPPED:
+            tell("exchanging the databases")
+            done = _exchange(plan)
+    except (LitestreamdError, KeyboardInterrupt):
+        if in_place(plan, inode_of(plan.database)) is InPlace.PRESENT:
+            abort(plan, note, around, tell)
+        raise
+    if plan.stage is not Stage.RELEASED:
+        plan = note.advance(plan, Stage.RELEASED)
+        passing("rollback.released")
+    _start(plan, note, around, tell)
+    return done
+
+
+def abort(plan: RollbackPlan, note: RollbackNote, around: Surroundings, tell: Callable[[str], object]) -> Ended:
+    """Have the present database in place again, as long as the restored one was not released; start what ran."""
+    place = in_place(plan, inode_of(plan.database))
+    if place is InPlace.NONE:
+        raise EnvironmentFault(
+            f"there is no {plan.database}: rename what it shall be, {plan.kept} or {plan.beside}, and abort again"
+        )
+    if place is InPlace.RESTORED and plan.stage is not Stage.RELEASED and not _was_used(plan):
+        tell("putting the present database back")
+        put_back(Path(plan.database), Path(plan.kept))
+        passing("rollback.put-back")
+        place = InPlace.PRESENT
+    if place is InPlace.PRESENT:
+        with told(Path(plan.beside)):
+            Path(plan.beside).unlink(missing_ok=True)
+            remove_abandoned(Path(plan.beside))
+            if inode_of(plan.kept) == inode_of(plan.database):
+                Path(plan.kept).unlink()  # SQLite complains about a database with two names
+    _start(plan, note, around, tell)
+    return Ended(place)
+
+
+def pass_gate(state: Path, database: Path) -> RollbackPlan | None:
+    """To be asked by everybody who starts with a database; finishes an exchange that was broken off. Out: the plan that
+    is open all the same. Raises BusyError, DamagedData."""
+    note = RollbackNote(state)
+    plan = note.load()
+    if plan is None:
+        return None
+    match gate(plan, note.is_held, inode_of(plan.database)):
+        case Gate.KEEP_AWAY:
+            raise BusyError(f"{database}: a rollback planned at {plan.stamp} is not finished: {ways_out(plan)}")
+        case Gate.FINISH:
+            with note.held():
+                if (now := note.load()) is not None and now.stage is Stage.STOPPED:
+                    _exchange(now)
+                    plan = note.advance(now, Stage.RELEASED)
+    return plan
+
+
+def ways_out(plan: RollbackPlan) -> str:
+    """What an operator does about an open plan."""
+    word = plan.database
+    if plan.source is not None:
+        word = f"-config {plan.source} {plan.database}"
+    return f"litestreamd-restore -resume {word} finishes it, -abort gives it up"
+
+
+def inode_of(path: str) -> Inode | None:
+    """What has this name now."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        found = Path(path).stat()
+        return found.st_dev, found.st_ino
+    return None
+
+
+def _restored(plan: RollbackPlan, around: Surroundings) -> Inode:
+    if inode_of(plan.beside) is None:  # else it was there, whole, before we were broken off
+        around.restore(plan)
+    made = inode_of(plan.beside)
+    if made is None:
+        raise EnvironmentFault(f"{plan.beside} was restored, and is gone: who removed it?")
+    return made
+
+
+def _stop(plan: RollbackPlan, note: RollbackNote, around: Surroundings, tell: Callable[[str], object]) -> RollbackPlan:
+    tell("stopping its users")
+    around.stop_users(plan)
+    passing("rollback.users-stopped")
+    tell("syncing its last commit")
+    around.sync(plan)
+    passing("rollback.present-synced")
+    around.stop_daemon(plan)
+    plan = note.advance(plan, Stage.STOPPED)
+    passing("rollback.stopped")
+    return plan
+
+
+def _exchange(plan: RollbackPlan) -> Ended:
+    """Once; what a crash kept us from writing down is seen."""
+    if in_place(plan, inode_of(plan.database)) is InPlace.RESTORED:
+        return Ended(InPlace.RESTORED)
+    database = Path(plan.database)
+    with told(database):
+        installed = exchange(database, Path(plan.beside), plan.stamp)
+        folder = os.open(database.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    passing("rollback.exchanged")
+    return Ended(InPlace.RESTORED, installed.aside, installed.late)
+
+
+def _was_used(plan: RollbackPlan) -> bool:
+    """Whether somebody has opened the restored database: its files beside it are left by nobody else."""
+    return any(Path(plan.database + ending).exists() for ending in SIDECARS)
+
+
+def _start(plan: RollbackPlan, note: RollbackNote, around: Surroundings, tell: Callable[[str], object]) -> None:
+    if plan.running:
+        tell(f"starting {', '.join(plan.running)}")
+    try:
+        around.start(plan)
+    except EnvironmentFault:
+        note.remove()  # the databases are as they shall be: what does not start on them needs another cure
+        raise
+    passing("rollback.started")
+    note.remove()

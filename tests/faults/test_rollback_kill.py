@@ -1,0 +1,250 @@
+"""Rollbacks that are killed at every named point, and anywhere: always the old or the new database, never neither.
+
+Without systemd, where every point is reached in milliseconds; tests/system/test_rollback.py does it to running services.
+"""
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support.programs import OURS, TREE, environment
+from tests.support.waiting import until
+
+POINTS = (
+    "rollback.planned",
+    "rollback.synced",
+    "restore.filled",
+    "restore.installed",
+    "rollback.restored",
+    "rollback.users-stopped",
+    "rollback.present-synced",
+    "rollback.stopped",
+    "restore.sidecars-moved",
+    "restore.kept",
+    "rollback.exchanged",
+    "rollback.released",
+    "rollback.started",
+)
+SEEN_THROUGH = ("rollback.synced", "rollback.stopped", "restore.kept", "rollback.exchanged")
+"""Up to what the daemon makes of it."""
+OLD, NEW = ("kept", "lost by mistake"), ("kept",)
+"""Present and restored: "new" is what a rollback puts in place."""
+
+
+@dataclass
+class Scene:
+    """A database that was synced, then changed by mistake; `txid` is the good state's."""
+
+    folder: Path
+    txid: str = ""
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "app.db"
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "c.yml"
+
+    def run(self, *words: object, crash_at: str | None = None) -> subprocess.CompletedProcess[str]:
+        armed = {"LITESTREAMD_CRASH_AT": crash_at} if crash_at else {}
+        return subprocess.run(
+            [*OURS.start, *map(str, words)], cwd=TREE, env=environment(**armed), capture_output=True, text=True,
+            check=False, timeout=60,
+        )  # fmt: skip
+
+    def execute(self, *statements: str) -> None:
+        with closing(sqlite3.connect(self.database, isolation_level=None)) as db:
+            for statement in statements:
+                db.execute(statement)
+
+    def sync(self) -> None:
+        done = self.run("replicate", "-once", "-config", self.config)
+        assert done.returncode == 0, done.stderr
+
+    def roll_back(self, crash_at: str | None = None) -> subprocess.CompletedProcess[str]:
+        words = ("restore", "-config", self.config, "-txid", self.txid, "-yes", self.database)
+        return self.run(*words, crash_at=crash_at)
+
+    def finish(self, how: str) -> subprocess.CompletedProcess[str]:
+        return self.run("restore", "-config", self.config, f"-{how}", self.database)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    made = Scene(tmp_path)
+    made.config.write_text(f"dbs: [{{path: {made.database}, replica: {{path: {tmp_path}/replica}}}}]\n")
+    made.execute("PRAGMA journal_mode=WAL", "CREATE TABLE t (word)", "INSERT INTO t VALUES ('kept')")
+    made.sync()
+    listed = made.run("ltx", "-level", "all", "-config", made.config, made.database)
+    made.txid = max(line.split()[2] for line in listed.stdout.splitlines()[1:])
+    made.execute("INSERT INTO t VALUES ('lost by mistake')")
+    return made
+
+
+def words_in(path: Path) -> tuple[str, ...]:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        return tuple(word for (word,) in db.execute("SELECT word FROM t ORDER BY rowid"))
+
+
+def test_the_whole_way(scene: Scene) -> None:
+    done = scene.roll_back()
+    assert done.returncode == 0, done.stderr
+    assert words_in(scene.database) == NEW
+    (kept,) = scene.folder.glob("app.db.before-*")
+    assert words_in(kept) == OLD
+    assert "rolled back" in done.stdout and str(kept) in done.stdout
+    goes_on(scene, NEW)
+
+
+def goes_on(scene: Scene, present: tuple[str, ...]) -> None:
+    """The daemon continues the same history: no second image; the rolled-back future and the present are restored."""
+    scene.execute("INSERT INTO t VALUES ('after')")
+    scene.sync()
+    images = [path.name for path in (scene.folder / "replica/ltx/9").iterdir()]
+    assert len(images) == 1, images
+    copy = scene.folder / "copy.db"
+    future = f"{int(scene.txid, 16) + 1:016x}"
+    for txid, wanted in ((future, OLD), (None, (*present, "after")), (scene.txid, NEW)):
+        chosen = ("-txid", txid) if txid else ()
+        done = scene.run("restore", "-o", copy, *chosen, f"file://{scene.folder}/replica")
+        assert done.returncode == 0, done.stderr
+        assert words_in(copy) == wanted
+        copy.unlink()
+
+
+@pytest.mark.parametrize("how", ["resume", "abort"])
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_at_a_point(scene: Scene, point: str, how: str) -> None:
+    assert scene.roll_back(crash_at=point).returncode == -signal.SIGKILL
+    assert words_in(scene.database) in (OLD, NEW)
+    settled(scene, how)
+    if point in SEEN_THROUGH:
+        goes_on(scene, words_in(scene.database))
+
+
+def settled(scene: Scene, how: str) -> None:
+    done = scene.finish(how)
+    late = "too late" in done.stderr
+    assert done.returncode == (1 if late else 0), done.stderr
+    present = NEW if how == "resume" or late else OLD
+    assert words_in(scene.database) == present
+    left = {path.name for path in scene.folder.iterdir() if path.name.startswith((".app.db.", "app.db.before-"))}
+    assert len(left) == (present == NEW), left
+
+
+def test_killed_anywhere(scene: Scene, tmp_path: Path) -> None:
+    """At random moments; what was given up is begun anew, until one is done."""
+    seed = random.randrange(1 << 32)
+    chance = random.Random(seed)
+    for number in range(12):
+        words = [*OURS.start, "restore", "-config", str(scene.config), "-txid", scene.txid, "-yes", str(scene.database)]
+        with subprocess.Popen(words, cwd=TREE, env=environment(), stdout=-3, stderr=-3) as child:
+            time.sleep(chance.uniform(0.2, 1.2))
+            child.kill()
+        assert words_in(scene.database) in (OLD, NEW), f"seed {seed}, number {number}"
+        open_plan = list(scene.folder.glob(".app.db-litestreamd/*/rollback/plan.json"))
+        if open_plan:
+            done = scene.finish("abort")
+            assert done.returncode in (0, 1), done.stderr
+        if words_in(scene.database) == NEW:
+            scene.execute("INSERT INTO t VALUES ('lost by mistake')")
+
+
+@pytest.mark.parametrize("point", ["rollback.stopped", "restore.kept", "rollback.exchanged"])
+@pytest.mark.parametrize("first", ["replicate", "restore"])
+def test_who_starts_first_finishes_the_exchange(scene: Scene, point: str, first: str) -> None:
+    """A daemon, or the restore before it, that finds a proven database and nobody at work."""
+    assert scene.roll_back(crash_at=point).returncode == -signal.SIGKILL
+    if first == "replicate":
+        scene.sync()
+    else:
+        done = scene.run("restore", "-if-db-not-exists", "-config", scene.config, scene.database)
+        assert done.returncode == 0, done.stderr
+        assert "is not finished" in done.stderr
+    assert words_in(scene.database) == NEW
+    done = scene.finish("resume")
+    assert done.returncode == 0, done.stderr
+    goes_on(scene, NEW)
+
+
+def test_nobody_restores_past_an_open_plan(scene: Scene) -> None:
+    assert scene.roll_back(crash_at="rollback.restored").returncode == -signal.SIGKILL
+    away = scene.folder / "away.db"
+    scene.database.rename(away)
+    done = scene.run("restore", "-config", scene.config, scene.database)
+    assert done.returncode == 75
+    assert "is not finished" in done.stderr
+    assert not scene.database.exists()
+    refused = scene.finish("abort")
+    assert refused.returncode == 1
+    assert "there is no" in refused.stderr
+    away.rename(scene.database)
+    assert scene.finish("abort").returncode == 0
+    assert words_in(scene.database) == OLD
+
+
+def test_a_second_rollback_waits_for_the_first(scene: Scene) -> None:
+    words = [*OURS.start, "restore", "-config", str(scene.config), "-txid", scene.txid, "-yes", str(scene.database)]
+    frozen = environment(LITESTREAMD_CRASH_AT="rollback.stopped:1:freeze")
+    with subprocess.Popen(words, cwd=TREE, env=frozen, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as child:
+        try:
+            plan = scene.folder / ".app.db-litestreamd"
+            until(
+                lambda: any('"stopped"' in path.read_text() for path in plan.glob("*/rollback/plan.json")),
+                "it is about to exchange",
+            )
+            assert "is not finished" in scene.roll_back().stderr
+            assert "at work" in scene.finish("resume").stderr
+            daemon = scene.run("replicate", "-once", "-config", scene.config)
+            assert daemon.returncode != 0
+            assert "is not finished" in daemon.stderr
+        finally:
+            os.kill(child.pid, signal.SIGKILL)
+    assert scene.finish("resume").returncode == 0
+    assert words_in(scene.database) == NEW
+
+
+def test_a_writer_outside_of_systemd_is_refused(scene: Scene) -> None:
+    with closing(sqlite3.connect(scene.database)) as db:
+        db.execute("SELECT * FROM t").fetchall()
+        done = scene.roll_back()
+        assert done.returncode == 75
+        assert f"in use outside of systemd, by process {os.getpid()}" in done.stderr
+    assert words_in(scene.database) == OLD
+    assert not list(scene.folder.glob(".app.db-litestreamd/*/rollback/plan.json"))
+
+
+def test_what_cannot_be_synced_is_not_rolled_back(scene: Scene) -> None:
+    """Somebody else's object has the name of ours."""
+    taken = scene.folder / f"replica/ltx/0/{3:016x}-{3:016x}.ltx"
+    taken.write_bytes(b"not ours")
+    done = scene.roll_back()
+    assert done.returncode == 69, done.stderr
+    assert "the present could not be synced, so nothing was changed: " in done.stderr
+    assert words_in(scene.database) == OLD
+    assert not list(scene.folder.glob(".app.db-litestreamd/*/rollback/plan.json"))
+    assert not list(scene.folder.glob(".app.db.rollback*"))
+    taken.unlink()
+    assert scene.roll_back().returncode == 0
+
+
+def test_what_ctrl_c_leaves_is_what_was_there(scene: Scene) -> None:
+    words = [*OURS.start, "restore", "-config", str(scene.config), "-txid", scene.txid, "-yes", str(scene.database)]
+    frozen = environment(LITESTREAMD_CRASH_AT="rollback.restored:1:freeze")
+    with subprocess.Popen(words, cwd=TREE, env=frozen, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as child:
+        until(lambda: list(scene.folder.glob(".app.db.rollback*")), "the restored database is there")
+        child.send_signal(signal.SIGINT)
+        assert child.wait(60) == 130
+    assert not list(scene.folder.glob(".app.db.rollback*"))
+    assert "nothing to do" in scene.finish("resume").stderr
+    assert words_in(scene.database) == OLD
