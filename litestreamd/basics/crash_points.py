@@ -51,6 +51,7 @@ NAMES = (
     "rollback.exchanged",
     "rollback.released",
     "rollback.started",
+    "rollback.given-up",
     "rollback.put-back",
 )
 

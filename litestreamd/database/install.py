@@ -21,6 +21,7 @@ import apsw
 from litestreamd.basics.crash_points import passing
 from litestreamd.basics.errors import BusyError, UsageError
 from litestreamd.database import locks
+from litestreamd.database.disk import fsync_folder
 from litestreamd.database.draft import Draft, told
 from litestreamd.database.ownership import give
 
@@ -67,7 +68,7 @@ def install(draft: Draft, force: bool, stamp: str) -> Installed:
         else:
             refuse_existing(draft.target, force=False)
             done = _place(draft, stamp)
-        _fsync_folder(draft.target.parent)
+        fsync_folder(draft.target.parent)
     passing("restore.installed")
     return done
 
@@ -79,10 +80,12 @@ def put_back(target: Path, kept: Path) -> None:
         descriptor = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
         try:
             _refuse_busy(target, descriptor)
+            for ending in SIDECARS:
+                target.with_name(target.name + ending).unlink(missing_ok=True)
             kept.rename(target)
         finally:
             os.close(descriptor)
-        _fsync_folder(target.parent)
+        fsync_folder(target.parent)
 
 
 def _place(draft: Draft, stamp: str) -> Installed:
@@ -181,7 +184,7 @@ def _move_sidecars(target: Path, stamp: str) -> tuple[Path, ...]:
             old.rename(new)
             aside.append(new)
     if aside:
-        _fsync_folder(target.parent)
+        fsync_folder(target.parent)
     return tuple(aside)
 
 
@@ -209,11 +212,3 @@ def _keep_copy(target: Path, kept: Path) -> None:
     finally:
         os.close(descriptor)
     unfinished.rename(kept)
-
-
-def _fsync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

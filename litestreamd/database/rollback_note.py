@@ -19,7 +19,7 @@ from litestreamd.database.disk import fsync_folder, state_disk
 from litestreamd.database.draft import told
 from litestreamd.database.ownership import give
 from litestreamd.database.state import VERSION, read_json, write_json
-from litestreamd.plan.rollback import Inode, RollbackPlan, Stage
+from litestreamd.plan.rollback import RollbackPlan, Stage
 
 PATIENCE_S = 1.0
 """Whoever only looks whether a plan is carried out holds it for a moment."""
@@ -49,6 +49,7 @@ class RollbackNote:
                 running=tuple(str(unit) for unit in value["running"]),
                 stage=Stage(value["stage"]),
                 inode=None if inode is None else (int(inode[0]), int(inode[1])),
+                made_ns=int(value["made_ns"]),
             )
         except (KeyError, TypeError, ValueError, IndexError):
             raise DamagedData(
@@ -68,12 +69,13 @@ class RollbackNote:
             "running": list(plan.running),
             "stage": plan.stage.value,
             "inode": None if plan.inode is None else list(plan.inode),
+            "made_ns": plan.made_ns,
         })  # fmt: skip
         self._hand_over(self._path)
 
-    def advance(self, plan: RollbackPlan, stage: Stage, inode: Inode | None = None) -> RollbackPlan:
+    def advance(self, plan: RollbackPlan, stage: Stage) -> RollbackPlan:
         """Write down that it is so far; out: the plan as it is now."""
-        plan = replace(plan, stage=stage, inode=inode or plan.inode)
+        plan = replace(plan, stage=stage)
         self.save(plan)
         return plan
 

@@ -8,17 +8,17 @@ The recipe: sync the present; restore beside it, and prove; stop who uses it; sy
 Nobody is stopped before the restored database is there: the application waits for the exchange only.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from litestreamd.basics.crash_points import passing
 from litestreamd.basics.errors import BusyError, EnvironmentFault, LitestreamdError
+from litestreamd.database.disk import fsync_folder
 from litestreamd.database.draft import remove_abandoned, told
-from litestreamd.database.install import SIDECARS, exchange, put_back
+from litestreamd.database.install import exchange, put_back
 from litestreamd.database.rollback_note import RollbackNote
 from litestreamd.plan.rollback import Gate, Inode, InPlace, RollbackPlan, Stage, gate, in_place
 
@@ -58,6 +58,8 @@ def roll_back(plan: RollbackPlan, note: RollbackNote, around: Surroundings, tell
     What fails, or is interrupted, before the databases are exchanged is given up: all is as it was, and the error is
     raised. Later the plan stays open.
     """
+    if plan.stage is Stage.GIVEN_UP:
+        return abort(plan, note, around, tell)
     passing("rollback.planned")
     done = Ended(InPlace.RESTORED)
     try:
@@ -66,7 +68,7 @@ def roll_back(plan: RollbackPlan, note: RollbackNote, around: Surroundings, tell
             around.sync(plan)
             passing("rollback.synced")
             tell(f"restoring {plan.beside}")
-            plan = note.advance(plan, Stage.RESTORED, _restored(plan, around))
+            plan = note.advance(_restored(plan, around), Stage.RESTORED)
             passing("rollback.restored")
         if plan.stage is Stage.RESTORED:
             plan = _stop(plan, note, around, tell)
@@ -86,24 +88,17 @@ def roll_back(plan: RollbackPlan, note: RollbackNote, around: Surroundings, tell
 
 def abort(plan: RollbackPlan, note: RollbackNote, around: Surroundings, tell: Callable[[str], object]) -> Ended:
     """Have the present database in place again, as long as the restored one was not released; start what ran."""
-    place = in_place(plan, inode_of(plan.database))
-    if place is InPlace.NONE:
+    if in_place(plan, inode_of(plan.database)) is InPlace.NONE:
         raise EnvironmentFault(
             f"there is no {plan.database}: rename what it shall be, {plan.kept} or {plan.beside}, and abort again"
         )
-    if place is InPlace.RESTORED and plan.stage is not Stage.RELEASED and not _was_used(plan):
-        tell("putting the present database back")
-        put_back(Path(plan.database), Path(plan.kept))
-        passing("rollback.put-back")
-        place = InPlace.PRESENT
-    if place is InPlace.PRESENT:
+    plan = _put_back(plan, note)
+    if plan.stage is Stage.GIVEN_UP:
         with told(Path(plan.beside)):
             Path(plan.beside).unlink(missing_ok=True)
             remove_abandoned(Path(plan.beside))
-            if inode_of(plan.kept) == inode_of(plan.database):
-                Path(plan.kept).unlink()  # SQLite complains about a database with two names
     _start(plan, note, around, tell)
-    return Ended(place)
+    return Ended(in_place(plan, inode_of(plan.database)))
 
 
 def pass_gate(state: Path, database: Path) -> RollbackPlan | None:
@@ -118,9 +113,7 @@ def pass_gate(state: Path, database: Path) -> RollbackPlan | None:
             raise BusyError(f"{database}: a rollback planned at {plan.stamp} is not finished: {ways_out(plan)}")
         case Gate.FINISH:
             with note.held():
-                if (now := note.load()) is not None and now.stage is Stage.STOPPED:
-                    _exchange(now)
-                    plan = note.advance(now, Stage.RELEASED)
+                plan = _finish(note.load() or plan, note)
     return plan
 
 
@@ -140,13 +133,12 @@ def inode_of(path: str) -> Inode | None:
     return None
 
 
-def _restored(plan: RollbackPlan, around: Surroundings) -> Inode:
+def _restored(plan: RollbackPlan, around: Surroundings) -> RollbackPlan:
+    """The plan with the file that was made."""
     if inode_of(plan.beside) is None:  # else it was there, whole, before we were broken off
         around.restore(plan)
-    made = inode_of(plan.beside)
-    if made is None:
-        raise EnvironmentFault(f"{plan.beside} was restored, and is gone: who removed it?")
-    return made
+    made = Path(plan.beside).stat()
+    return replace(plan, inode=(made.st_dev, made.st_ino), made_ns=made.st_mtime_ns)
 
 
 def _stop(plan: RollbackPlan, note: RollbackNote, around: Surroundings, tell: Callable[[str], object]) -> RollbackPlan:
@@ -169,18 +161,43 @@ def _exchange(plan: RollbackPlan) -> Ended:
     database = Path(plan.database)
     with told(database):
         installed = exchange(database, Path(plan.beside), plan.stamp)
-        folder = os.open(database.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        fsync_folder(database.parent)
     passing("rollback.exchanged")
     return Ended(InPlace.RESTORED, installed.aside, installed.late)
 
 
+def _finish(plan: RollbackPlan, note: RollbackNote) -> RollbackPlan:
+    """What only files are needed for."""
+    if plan.stage is Stage.GIVEN_UP:
+        return _put_back(plan, note)
+    if plan.stage is Stage.STOPPED:
+        _exchange(plan)
+        return note.advance(plan, Stage.RELEASED)
+    return plan
+
+
+def _put_back(plan: RollbackPlan, note: RollbackNote) -> RollbackPlan:
+    """Have the present database in place, under one name. Out: the plan, given up; released if it was too late."""
+    is_restored = in_place(plan, inode_of(plan.database)) is InPlace.RESTORED
+    if is_restored and (plan.stage is Stage.RELEASED or _was_used(plan)):
+        return note.advance(plan, Stage.RELEASED)
+    plan = note.advance(plan, Stage.GIVEN_UP)
+    passing("rollback.given-up")
+    if is_restored:
+        put_back(Path(plan.database), Path(plan.kept))
+        passing("rollback.put-back")
+    elif inode_of(plan.kept) == inode_of(plan.database):
+        with told(Path(plan.kept)):
+            Path(plan.kept).unlink()  # SQLite complains about a database with two names
+    return plan
+
+
 def _was_used(plan: RollbackPlan) -> bool:
-    """Whether somebody has opened the restored database: its files beside it are left by nobody else."""
-    return any(Path(plan.database + ending).exists() for ending in SIDECARS)
+    """Whether somebody has written to the restored database, or to a WAL or journal of it."""
+    if Path(plan.database).stat().st_mtime_ns != plan.made_ns:
+        return True
+    beside = (Path(plan.database + ending) for ending in ("-wal", "-journal"))
+    return any(path.exists() and path.stat().st_size for path in beside)
 
 
 def _start(plan: RollbackPlan, note: RollbackNote, around: Surroundings, tell: Callable[[str], object]) -> None:

@@ -23,13 +23,15 @@ class Stage(Enum):
     """Nobody uses the present one, and its last commit is on the replica: they may be exchanged."""
     RELEASED = "released"
     """The restored one is in place and may be used: there is no way back but another rollback."""
+    GIVEN_UP = "given up"
+    """The present one stays, or is put back if the restored one had its place already."""
 
 
 @dataclass(frozen=True, slots=True)
 class RollbackPlan:
     """stamp: when it was planned, as in file names. database: its real path. txid, created_ms: the restore point.
     replica: where it comes from, by name. source: the configuration. running: the units that ran, in the order to start
-    them again. inode: of the restored file, from RESTORED on."""
+    them again. inode, made_ns (mtime): of the restored file, from RESTORED on."""
 
     stamp: str
     database: str
@@ -40,6 +42,7 @@ class RollbackPlan:
     running: tuple[str, ...] = ()
     stage: Stage = Stage.PLANNED
     inode: Inode | None = None
+    made_ns: int = 0
 
     @property
     def kept(self) -> str:
@@ -72,15 +75,16 @@ class Gate(Enum):
     """What somebody may do who wants to start with the database."""
 
     GO_ON = "go on"
-    FINISH = "finish the exchange, then go on"
+    FINISH = "finish what was begun, then go on"
     KEEP_AWAY = "keep away"
 
 
 def gate(plan: RollbackPlan, at_work: bool, found: Inode | None) -> Gate:
     """`at_work`: a process is carrying the plan out just now."""
-    if plan.stage is Stage.STOPPED:
-        return Gate.KEEP_AWAY if at_work else Gate.FINISH
-    if in_place(plan, found) is InPlace.NONE:
+    place = in_place(plan, found)
+    if place is InPlace.NONE:
         # Nothing of ours takes the name away: what has happened here is for a human to see.
         return Gate.KEEP_AWAY
+    if plan.stage is Stage.STOPPED or (plan.stage is Stage.GIVEN_UP and place is InPlace.RESTORED):
+        return Gate.KEEP_AWAY if at_work else Gate.FINISH
     return Gate.GO_ON

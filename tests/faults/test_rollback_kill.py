@@ -1,6 +1,6 @@
 """Rollbacks that are killed at every named point, and anywhere: always the old or the new database, never neither.
 
-Without systemd, where every point is reached in milliseconds; tests/system/test_rollback.py does it to running services.
+Without systemd, where every point is near; tests/system/test_rollback.py does it to running services.
 """
 
 import os
@@ -175,6 +175,34 @@ def test_who_starts_first_finishes_the_exchange(scene: Scene, point: str, first:
     done = scene.finish("resume")
     assert done.returncode == 0, done.stderr
     goes_on(scene, NEW)
+
+
+@pytest.mark.parametrize("at", ["rollback.given-up", "rollback.put-back"])
+@pytest.mark.parametrize("next_one", ["resume", "abort", "daemon"])
+def test_giving_up_is_killed_too(scene: Scene, at: str, next_one: str) -> None:
+    """Whoever comes next goes on giving up."""
+    assert scene.roll_back(crash_at="rollback.exchanged").returncode == -signal.SIGKILL
+    assert words_in(scene.database) == NEW
+    words = ("restore", "-config", scene.config, "-abort", scene.database)
+    assert scene.run(*words, crash_at=at).returncode == -signal.SIGKILL
+    if next_one == "daemon":
+        scene.sync()
+    done = scene.finish("abort" if next_one == "daemon" else next_one)
+    assert done.returncode == 0, done.stderr
+    assert "is as it was" in done.stdout
+    assert words_in(scene.database) == OLD
+    assert not list(scene.folder.glob("app.db.before-*"))
+
+
+def test_what_was_used_is_not_taken_back(scene: Scene) -> None:
+    """By an application that asks nobody, and leaves nothing beside the database."""
+    assert scene.roll_back(crash_at="rollback.exchanged").returncode == -signal.SIGKILL
+    scene.execute("INSERT INTO t VALUES ('new life')")
+    assert not Path(f"{scene.database}-wal").exists()
+    done = scene.finish("abort")
+    assert done.returncode == 1
+    assert "too late" in done.stderr
+    assert words_in(scene.database) == (*NEW, "new life")
 
 
 def test_nobody_restores_past_an_open_plan(scene: Scene) -> None:
