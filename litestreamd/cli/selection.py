@@ -17,10 +17,13 @@ from litestreamd.config.folders import all_databases, belongs, settings_of
 from litestreamd.config.load import load_config, replica_from_url
 from litestreamd.config.model import Config, DatabaseSettings
 from litestreamd.config.places import absolute, database_path
-from litestreamd.database.state_paths import CONFIGURATION_DIRECTORY
+from litestreamd.daemon.unit_credentials import lend_credentials
+from litestreamd.daemon.units import Units
+from litestreamd.database.state_paths import CONFIGURATION_DIRECTORY, instance_of
 from litestreamd.replica.port import ReplicaSpec
 
 DEFAULT_CONFIG = "/etc/litestream.yml"
+_CREDENTIALS = "CREDENTIALS_DIRECTORY"
 DATABASE = Option("db", "the database to take when the configuration of the instance has several", "PATH")
 REPLICA = Option("replica", "only this replica, by its name in the configuration", "NAME")
 SELECTION = (CONFIG, NO_EXPAND_ENV, DATABASE, REPLICA)
@@ -51,7 +54,20 @@ def configuration(
     if named is None and instance is not None:
         named = str(instance_file(instance))
     named = named or environment.get("LITESTREAM_CONFIG") or DEFAULT_CONFIG
-    return load_config(Path(named), environment, expand_env=not arguments.switch("no-expand-env"))
+    config = load_config(Path(named), environment, expand_env=not arguments.switch("no-expand-env"))
+    _lend_credentials(instance_of(config.source))
+    return config
+
+
+def _lend_credentials(instance: str | None) -> None:
+    """In a shell there are none: root gets those of the instance's units, so that what works there works here."""
+    if instance is None or os.geteuid() != 0 or _CREDENTIALS in os.environ:
+        return
+    if os.environ.get("SYSTEMD_EXEC_PID") == str(os.getpid()):
+        return  # a service has what it was given
+    folder = lend_credentials(f"litestreamd-restore@{instance}.service", Units())
+    if folder is not None:
+        os.environ[_CREDENTIALS] = str(folder)
 
 
 def select(word: str, arguments: Arguments, environment: Mapping[str, str] = os.environ) -> tuple[Target, ...]:

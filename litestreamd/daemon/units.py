@@ -41,6 +41,10 @@ class Units:
         """A property; empty when there is none."""
         return self._systemctl("show", "--value", "--property", name, "--", unit).stdout.strip()
 
+    def files_of(self, unit: str) -> str:
+        """The text of its files and drop-ins, in the order in which they count; empty when there are none."""
+        return self._systemctl("cat", "--", unit).stdout if self.there else ""
+
     def stop(self, unit: str) -> None:
         """Returns when it has stopped. Raises EnvironmentFault."""
         self._carry_out("stop", unit)

@@ -53,6 +53,10 @@ def test_keys_come_as_credentials(machine: Machine, access: Access, how: str) ->
     until(lambda: app.count(machine) > len(rows), "it goes on with what it had")
     assert app.rows(machine)[: len(rows)] == rows
     machine.run("litestreamd sync -wait app && systemctl start litestreamd-verify@app", timeout=300)
+    # In root's shell the units' own are lent: what works there works here, and leaves nothing.
+    machine.run("litestreamd restore -o /root/copy.db app && litestreamd points app")
+    assert app.rows(machine, "/root/copy.db")[: len(rows)] == rows
+    assert machine.out("ls -d /run/litestreamd-lent-* 2>/dev/null", check=False) == ""
     everything = machine.out(
         "journalctl --no-pager -o export; cat /proc/*/cmdline; cat /etc/litestreamd/*", check=False
     )
