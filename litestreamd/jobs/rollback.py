@@ -20,6 +20,7 @@ from litestreamd.database.disk import fsync_folder
 from litestreamd.database.draft import remove_abandoned, told
 from litestreamd.database.install import exchange, put_back
 from litestreamd.database.rollback_note import RollbackNote
+from litestreamd.database.state_paths import instance_of
 from litestreamd.plan.rollback import Gate, Inode, InPlace, RollbackPlan, Stage, gate, in_place
 
 
@@ -119,8 +120,8 @@ def pass_gate(state: Path, database: Path) -> RollbackPlan | None:
 
 def ways_out(plan: RollbackPlan) -> str:
     """What an operator does about an open plan."""
-    word = plan.database
-    if plan.source is not None:
+    word = instance_of(Path(plan.source)) if plan.source is not None else None
+    if word is None:
         word = f"-config {plan.source} {plan.database}"
     return f"litestreamd-restore -resume {word} finishes it, -abort gives it up"
 
