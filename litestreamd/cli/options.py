@@ -30,7 +30,12 @@ class Option:
     value: str | None = None
 
 
-CONFIG = Option("config", "configuration file (default: $LITESTREAM_CONFIG, else /etc/litestream.yml)", "PATH")
+CONFIG = Option(
+    "config",
+    "configuration file (default: of an INSTANCE /etc/litestreamd/INSTANCE.yml, else $LITESTREAM_CONFIG, else "
+    "/etc/litestream.yml)",
+    "PATH",
+)
 NO_EXPAND_ENV = Option("no-expand-env", "leave ${VAR} in the configuration as it is")
 JSON = Option("json", "print JSON instead of text")
 
