@@ -58,5 +58,6 @@ class Command:
 
 
 def _option_lines(option: Option) -> list[str]:
-    head = f"  -{option.name} {option.value}" if option.value else f"  -{option.name}"
+    names = [f"-{name}" for name in (option.name, *option.also)]
+    head = "  " + ", ".join(f"{name} {option.value}" if option.value else name for name in names)
     return [head, *textwrap.wrap(option.help, _WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT)]

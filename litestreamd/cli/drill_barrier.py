@@ -1,7 +1,8 @@
 """The barrier of a drill: what the daemon of an instance says is durable on a replica.
 
 In: the control socket, a database, a replica. Out: a TXID; None when no daemon answers there, or when the database is
-none of its own (paused, not there yet). Everything committed before the call is in that TXID.
+none of its own (paused, not there yet). No other replica is waited for. Everything committed before the call is in that
+TXID.
 """
 
 from functools import partial
@@ -25,7 +26,7 @@ def barrier_of(socket: Path | None, database: Path, replica: str) -> Barrier | N
 
 
 def _durable(socket: Path, database: Path, replica: str) -> int | None:
-    asked = {"db": str(database), "wait": True, "timeout_s": PATIENCE_S}
+    asked = {"db": str(database), "replica": replica, "timeout_s": PATIENCE_S}
     try:
         status, told = ask(socket, "POST", "/sync", asked, PATIENCE_S + _ANSWER_S)
     except NotRunning:

@@ -20,7 +20,7 @@ from litestreamd.cli.options import HELP_NAMES, nearest, parse_arguments
 COMMANDS = {
     "replicate": "copy databases to their replicas as they change",
     "restore": "bring a database back from a replica",
-    "status": "show where every database and replica of a running daemon stands",
+    "status": "show where every database and replica stands",
     "sync": "wait until what is committed now is captured, or with -wait on every replica",
     "logs": "print what the journal has of an instance: what was synced, where to, how long it took",
     "metrics": "serve the metrics of all instances of this machine",

@@ -23,14 +23,20 @@ HELP_NAMES = frozenset({"h", "help"})
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option. `value` is the placeholder of its value (`PATH`); None makes it a switch."""
+    """One option. `value` is the placeholder of its value (`PATH`); None makes it a switch. `also`: other names."""
 
     name: str
     help: str
     value: str | None = None
+    also: tuple[str, ...] = ()
 
 
-CONFIG = Option("config", "configuration file (default: $LITESTREAM_CONFIG, else /etc/litestream.yml)", "PATH")
+CONFIG = Option(
+    "config",
+    "configuration file (default: of an INSTANCE /etc/litestreamd/INSTANCE.yml, else $LITESTREAM_CONFIG, else "
+    "/etc/litestream.yml)",
+    "PATH",
+)
 NO_EXPAND_ENV = Option("no-expand-env", "leave ${VAR} in the configuration as it is")
 JSON = Option("json", "print JSON instead of text")
 
@@ -85,7 +91,7 @@ class Arguments:
 
 def parse_arguments(words: Sequence[str], options: Sequence[Option]) -> Arguments:
     """Read the words after the command's name. A repeated option counts as given last. Raises UsageError."""
-    known = {option.name: option for option in options}
+    known = {name: option for option in options for name in (option.name, *option.also)}
     given: dict[str, str] = {}
     rest: list[str] = []
     remaining = iter(words)
@@ -101,7 +107,7 @@ def parse_arguments(words: Sequence[str], options: Sequence[Option]) -> Argument
             option = known.get(name)
             if option is None:
                 raise UsageError(_unknown(word.partition("=")[0], name, known))
-            given[name] = _value(option, value if equals else None, remaining, known)
+            given[option.name] = _value(option, value if equals else None, remaining, known)
     return Arguments(given, tuple(rest))
 
 

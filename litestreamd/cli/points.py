@@ -1,11 +1,15 @@
-"""`points`: the moments that can be restored, and which of them retention takes next."""
+"""`points`: the moments that can be restored, and which of them retention takes next.
+
+In: what names a database or a replica. Out: a table or JSON of every replica that can be listed. Promised: one that
+cannot is told, and decides the exit code, and the others are printed all the same.
+"""
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from litestreamd.basics.clock import format_time
-from litestreamd.basics.errors import ExitCode
+from litestreamd.basics.errors import ExitCode, LitestreamdError
 from litestreamd.basics.txid import format_txid
 from litestreamd.cli.command import Command
 from litestreamd.cli.options import JSON, Arguments
@@ -33,17 +37,28 @@ def run(arguments: Arguments) -> ExitCode:
     """Print one line a point; several replicas get a column of their own."""
     now_ms = time.time_ns() // 1_000_000
     specs = select_replicas(arguments.words[0], arguments).replicas
-    listed = [_look(spec, now_ms) for spec in specs]
+    listed: list[_Listed] = []
+    failures: list[tuple[str, LitestreamdError]] = []
+    for spec in specs:
+        try:
+            listed.append(_look(spec, now_ms))
+        except LitestreamdError as error:
+            failures.append((spec.name, error))
     if arguments.switch("json"):
         print_json([_entry(each, point) for each in listed for point in each.points])
-        return ExitCode.OK
-    several = len(listed) > 1
+    elif listed:
+        _print(listed, several=len(specs) > 1)
+    for name, failure in failures:
+        say(f"error: replica {name}: {failure}")
+    return failures[0][1].exit_code if failures else ExitCode.OK
+
+
+def _print(listed: Sequence[_Listed], several: bool) -> None:
     columns = ("replica", *_COLUMNS) if several else _COLUMNS
     print_table(columns, [_row(each, point, several) for each in listed for point in each.points])
     for each in listed:
         for line in _footer(each, f"replica {each.name}: " if several else ""):
             say(line)
-    return ExitCode.OK
 
 
 def _look(spec: ReplicaSpec, now_ms: int) -> _Listed:
@@ -57,7 +72,10 @@ def _look(spec: ReplicaSpec, now_ms: int) -> _Listed:
 def _footer(each: _Listed, head: str) -> list[str]:
     if not each.points:
         return [f"{head}there is no restore point"]
-    lines = [f"{head}restore one with -txid TXID, or with -timestamp and a time one millisecond later"]
+    first, last = each.points[0], each.points[-1]
+    count = f"{len(each.points)} restore points" if len(each.points) > 1 else "1 restore point"
+    lines = [f"{head}{count} from {format_time(first.created_ms)} to {format_time(last.created_ms)}"]
+    lines.append(f"{head}restore one with -txid TXID, or with -timestamp and a time one millisecond later")
     if each.loss and each.loss.points:
         first, last = each.loss.points[0], each.loss.points[-1]
         span = f"TXID {format_txid(first.txid)}"

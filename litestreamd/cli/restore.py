@@ -4,19 +4,15 @@ In: a replica URL, the folder of a replica, or a database of a configuration. Ou
 stdout (text, or JSON with Litestream's fields), warnings on stderr.
 """
 
-import grp
 import os
-import pwd
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
 from litestreamd.basics.clock import parse_moment_ns
 from litestreamd.basics.errors import (
-    ConfigError,
     DamagedData,
     ExitCode,
     LitestreamdError,
@@ -31,17 +27,18 @@ from litestreamd.cli.command import Command
 from litestreamd.cli.crashing import arm_crash_point
 from litestreamd.cli.options import JSON, Arguments, Option
 from litestreamd.cli.progress import Progress
+from litestreamd.cli.restore_owner import asked_ownership
 from litestreamd.cli.restore_report import Report, warn
 from litestreamd.cli.restore_waiting import Waiting
 from litestreamd.cli.selection import SELECTION, Target, select, select_replicas
-from litestreamd.config.model import RestoreSettings
 from litestreamd.config.places import absolute
 from litestreamd.daemon.announce import announce
 from litestreamd.database.state_paths import state_directory
 from litestreamd.jobs.events import Event
-from litestreamd.jobs.restore import Integrity, Ownership, Request, restore
+from litestreamd.jobs.restore import Integrity, Request, restore
 from litestreamd.jobs.restore_choice import Candidate, CandidateV3, NoBackup, Wish, choose
 from litestreamd.jobs.restore_fill import survey
+from litestreamd.jobs.restore_owner import Ownership
 from litestreamd.jobs.rollback import pass_gate, ways_out
 from litestreamd.plan.restore import AtTxid, Before, Latest
 from litestreamd.plan.restore_v3 import TargetV3
@@ -110,8 +107,8 @@ def _restore(chosen: Target, moment: Wish, output: Path, arguments: Arguments, w
     report = Report(arguments.switch("json"), several=len(replicas) > 1)
     parallelism = arguments.number("parallelism", 8, at_least=1)
     if arguments.switch("dry-run"):
-        best = choose(replicas, moment, str(output), report.tell)[0]
-        report.plan(arguments.words[0], str(output), best, moment, _survey(best, parallelism))
+        order = choose(replicas, moment, str(output), report.tell)
+        report.plan(arguments.words[0], str(output), order, moment, _survey(order[0], parallelism))
         return
     progress = Progress(told=waiting.progress)
 
@@ -125,7 +122,7 @@ def _restore(chosen: Target, moment: Wish, output: Path, arguments: Arguments, w
         force=arguments.switch("force"),
         parallelism=parallelism,
         integrity=Integrity(arguments.choice("integrity-check", _INTEGRITY, Integrity.AUTO.value)),
-        ownership=_ownership(chosen.database.restore) if chosen.database else Ownership(),
+        ownership=asked_ownership(chosen.database.restore) if chosen.database else Ownership(),
         state_directory=_state_of(chosen) if _is_own_place(chosen, output) else None,
         progress=None if arguments.switch("json") else progress,
         identities={spec.name: spec.identities for spec in chosen.replicas},
@@ -213,24 +210,6 @@ def _refuse_forgotten(chosen: Target, error: NoBackup) -> None:
             ) from error
 
 
-def _ownership(settings: RestoreSettings) -> Ownership:
-    """Names to numbers. Raises ConfigError for a user or group that this machine does not know."""
-    return Ownership(
-        uid=_number("owner", settings.owner, lambda name: pwd.getpwnam(name).pw_uid),
-        gid=_number("group", settings.group, lambda name: grp.getgrnam(name).gr_gid),
-        mode=settings.mode,
-    )
-
-
-def _number(key: str, name: str | None, look_up: Callable[[str], int]) -> int | None:
-    if name is None or name.isdigit():
-        return None if name is None else int(name)
-    try:
-        return look_up(name)
-    except KeyError:
-        raise ConfigError(f"restore.{key}: {name} is not known on this machine") from None
-
-
 def _stop(_number: int, _frame: FrameType | None) -> None:
     """SIGTERM takes the same way out as Ctrl-C, so that the unfinished file is removed."""
     raise KeyboardInterrupt
@@ -250,7 +229,7 @@ COMMAND = Command(
         "[options] -o PATH REPLICA_URL",
     ),
     options=(
-        Option("o", "where to (default: the database's own path)", "PATH"),
+        Option("o", "where to (default: the database's own path)", "PATH", also=("output",)),
         Option("txid", "exactly this transaction (1 to 16 hex digits; default: the latest)", "TXID"),
         Option(
             "timestamp",

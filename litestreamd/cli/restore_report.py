@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from litestreamd.basics.clock import format_time
 from litestreamd.basics.quantities import format_duration, format_size
 from litestreamd.basics.txid import format_txid
+from litestreamd.cli.restore_order import order_fields, print_order
+from litestreamd.cli.restore_owner import owner_fields, owner_text
 from litestreamd.cli.restore_point import point_fields, point_lines
 from litestreamd.cli.restore_report_v3 import files_v3, head_v3, print_plan_v3, reached_v3
 from litestreamd.cli.table import print_table
@@ -62,15 +64,23 @@ class Report:
                 warn(f"SQLite could not check the restored database ({why}); every object's checksum was right")
 
     def plan(
-        self, source: str, target: str, best: Candidate | CandidateV3, moment: Wish, fetched: Sequence[int] | None
+        self,
+        source: str,
+        target: str,
+        order: Sequence[Candidate | CandidateV3],
+        moment: Wish,
+        fetched: Sequence[int] | None,
     ) -> None:
-        """What would be done (`-dry-run`). fetched: bytes that would be read of each object, None when not known."""
+        """What would be done (`-dry-run`). order: the replicas as they would be tried. fetched: bytes that would be
+        read of each object of the first, None when not known."""
+        best = order[0]
         replica, plan = best.replica, best.plan
         if isinstance(plan, PlanV3):
             if not self._as_json:
                 print_plan_v3(source, target, replica.name, plan)
+                print_order(order)
                 return
-            place = {"source": source, "target_path": target, "replica": replica.name}
+            place = {"source": source, "target_path": target, "replica": replica.name, "order": order_fields(order)}
             print(json.dumps(place | head_v3(plan) | {"files": files_v3(plan)}, indent=2))
             return
         head = {
@@ -100,7 +110,7 @@ class Report:
                 more["point"] = point_fields(found)
             if fetched is not None:
                 files = [file | {"fetch": size} for file, size in zip(files, fetched, strict=True)]
-            print(json.dumps(head | more | {"files": files}, indent=2))
+            print(json.dumps(head | {"order": order_fields(order)} | more | {"files": files}, indent=2))
             return
         print("Restore plan:")
         print(f"  source: {source}\n  target: {target}\n  replica: {replica.name}")
@@ -109,6 +119,7 @@ class Report:
             print(f"  {line}")
         print(f"\nFiles to fetch{_amount(plan, fetched)}:")
         print_table(_COLUMNS, [[str(cell) for cell in file.values()] for file in files])
+        print_order(order)
 
     def result(self, target: str, done: Restored, seconds: float) -> None:
         """What was done."""
@@ -116,6 +127,8 @@ class Report:
             warn(f"kept what was there before as {path}")
         for pid in done.installed.late:
             warn(f"process {pid} opened the old database at the last moment and still uses it: restart it")
+        if done.label_refused:
+            warn(f"the security label {done.owner.label} could not be given to {target}: {done.label_refused}")
         plan = done.plan
         reached = f"TXID {format_txid(plan.max_txid)}" if isinstance(plan, RestorePlan) else reached_v3(plan)
         if self._as_json:
@@ -128,13 +141,14 @@ class Report:
                 "integrity_check": done.integrity.value,
                 "size": done.size,
                 "proof": "database-checksum" if done.proven else "file-checksums",
+                **owner_fields(done),
             }, indent=2))  # fmt: skip
             return
         proof = "the database checksum" if done.proven else "every file checksum"
         checked = f" and integrity check ({done.integrity.value})" if done.integrity.value != "none" else ""
         print(
             f"restored {target} to {reached} from {done.replica.description}: {format_size(done.size)} "
-            f"in {format_duration(seconds)}, proven by {proof}{checked}"
+            f"in {format_duration(seconds)}, proven by {proof}{checked}; {owner_text(done)}"
         )
 
 

@@ -14,9 +14,11 @@ from litestreamd.basics.errors import BusyError, EnvironmentFault
 from litestreamd.cli.progress import Progress
 from litestreamd.cli.rollback_sync import sync_by_daemon, sync_once
 from litestreamd.daemon.units import Units
+from litestreamd.database.access_record import access_of
 from litestreamd.database.locks import users_of
 from litestreamd.jobs.events import Observer
-from litestreamd.jobs.restore import Ownership, Request, restore
+from litestreamd.jobs.restore import Request, restore
+from litestreamd.jobs.restore_owner import Ownership
 from litestreamd.plan.restore import AtTxid
 from litestreamd.plan.rollback import RollbackPlan
 from litestreamd.replica.port import Replica
@@ -75,13 +77,13 @@ class World:
 
     def restore(self, plan: RollbackPlan) -> None:
         """From the replica of the plan, or another one that holds the same."""
-        present = Path(plan.database).stat()
+        present = access_of(Path(plan.database))
         ordered = sorted(self.replicas, key=lambda replica: replica.name != plan.replica)
         request = Request(
             target=AtTxid(plan.txid),
             output=Path(plan.beside),
             parallelism=self.parallelism,
-            ownership=Ownership(present.st_uid, present.st_gid, present.st_mode & 0o777),
+            ownership=Ownership(present.uid, present.gid, present.mode, present.label),
             progress=self.progress,
         )
         restore(ordered, request, self.tell, now_ms=time.time_ns() // 1_000_000)

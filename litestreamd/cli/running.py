@@ -15,7 +15,9 @@ from litestreamd.cli.selection import configuration, instance_file
 from litestreamd.config.places import absolute, database_path
 from litestreamd.database.state_paths import control_path, health_path
 
-SOCKET = Option("socket", "the control socket of the daemon (default: the instance's)", "PATH")
+SOCKET = Option(
+    "socket", "the control socket of the daemon (default: the INSTANCE's, else as the configuration says)", "PATH"
+)
 TIMEOUT = Option("timeout", "how long to wait for the daemon (default: 30s)", "TIME")
 RUNNING = (CONFIG, NO_EXPAND_ENV, SOCKET)
 """The options of a command that asks a daemon."""

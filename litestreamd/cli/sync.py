@@ -1,7 +1,7 @@
 """`sync`: the barrier. What was committed before the call is durable when it returns.
 
-In: an instance, or the path of a database. Out: exit code 0 when it is so, in the spool or, with -wait,
-on every replica.
+In: an instance, or the path of a database. Out: exit code 0 when it is so: in the spool, or on the replicas that were
+asked for.
 """
 
 import json
@@ -23,7 +23,7 @@ def run(arguments: Arguments) -> ExitCode:
     daemon = find_daemon(arguments.words[0], arguments)
     seconds = arguments.duration("timeout", 30.0)
     database = arguments.text("db") or daemon.database
-    body = {"db": database, "wait": arguments.switch("wait"), "timeout_s": seconds}
+    body = {"db": database, "timeout_s": seconds, **_reach(arguments)}
     status, answer = ask(daemon.socket, "POST", "/sync", body, seconds + _GRACE_S)
     if status not in (200, 504):
         raise _refusal(status, answer.get("error", f"the daemon answered {status}"))
@@ -35,9 +35,29 @@ def run(arguments: Arguments) -> ExitCode:
         if each["error"]:
             say(f"error: {each['path']}: {each['error']}")
     if status == 504:
-        say(f"error: not everything was synced within {seconds:g} s; the daemon goes on (-timeout gives it longer)")
+        where = _where(arguments)
+        say(f"error: not everything is {where} within {seconds:g} s; the daemon goes on (-timeout gives it longer)")
         return ExitCode.UNREACHABLE
     return ExitCode.OK
+
+
+def _reach(arguments: Arguments) -> dict[str, object]:
+    """What is asked of the daemon beyond the spool."""
+    replica, first = arguments.text("replica"), arguments.switch("any")
+    if replica is not None and first:
+        raise UsageError("-replica and -any exclude each other")
+    if replica is not None:
+        return {"replica": replica}
+    return {"any": True} if first else {"wait": arguments.switch("wait")}
+
+
+def _where(arguments: Arguments) -> str:
+    replica = arguments.text("replica")
+    if replica is not None:
+        return f"on replica {replica}"
+    if arguments.switch("any"):
+        return "on any replica"
+    return "on every replica" if arguments.switch("wait") else "captured"
 
 
 def _line(each: dict[str, object]) -> str:
@@ -61,6 +81,8 @@ COMMAND = Command(
     synopses=("[options] INSTANCE|DATABASE",),
     options=(
         Option("wait", "wait until every replica has it, not only the spool"),
+        Option("replica", "wait until this replica has it", "NAME"),
+        Option("any", "wait until one replica has it, whichever is the first"),
         Option("db", "only this database of the instance", "PATH"),
         TIMEOUT,
         JSON,
@@ -69,5 +91,5 @@ COMMAND = Command(
     run=run,
     words_min=1,
     words_max=1,
-    examples=("-wait app", "-wait -timeout 5m /var/lib/app/app.db"),
+    examples=("-wait app", "-any app", "-replica s3 app", "-wait -timeout 5m /var/lib/app/app.db"),
 )

@@ -18,7 +18,7 @@ from typing import Any
 
 from litestreamd.basics.errors import EnvironmentFault
 from litestreamd.daemon.group_access import let_group_in
-from litestreamd.daemon.operations import Operations, UnknownDatabase
+from litestreamd.daemon.operations import Operations, Reach, Unknown
 from litestreamd.daemon.serving import Handler, Serving
 
 LARGEST_BODY = 64 << 10
@@ -71,7 +71,7 @@ class Routes:
             raise Refused(400, "the body is not an object of JSON")
         try:
             return self._posts[path](asked)
-        except UnknownDatabase as unknown:
+        except Unknown as unknown:
             raise Refused(404, str(unknown)) from None
 
     def _get_status(self) -> tuple[str, bytes]:
@@ -81,9 +81,13 @@ class Routes:
         return "text/plain; version=0.0.4; charset=utf-8", self._metrics()
 
     def _sync(self, asked: Mapping[str, Any]) -> tuple[int, object]:
-        _only(asked, "db", "wait", "timeout_s")
-        wait = _field(asked, "wait", bool, False)
-        done = self._operations.sync(_field(asked, "db", str, None), wait, _seconds(asked))
+        _only(asked, "db", "wait", "replica", "any", "timeout_s")
+        reach = Reach(
+            _field(asked, "wait", bool, False), _field(asked, "replica", str, None), _field(asked, "any", bool, False)
+        )
+        if reach.replica is not None and reach.first:
+            raise Refused(400, "replica and any exclude each other")
+        done = self._operations.sync(_field(asked, "db", str, None), reach, _seconds(asked))
         return (200 if done.complete else 504), {
             "databases": done.databases, "duration_ms": round(done.seconds * 1000),
         }  # fmt: skip

@@ -1,12 +1,12 @@
 """What the control socket can ask for: the sync barrier, pause and resume.
 
 In: paths as the configuration gives them, seconds. Out: JSON-able answers.
-Promise of the barrier: everything committed before the call is durable when it says so: in the spool, and with `wait`
-on every replica.
+Promise of the barrier: everything committed before the call is durable when it says so: in the spool, and, as it was
+asked for, on every replica, on a certain one, or on the first that gets it.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,36 @@ from litestreamd.daemon.board import Board
 from litestreamd.daemon.instance import Instance
 from litestreamd.daemon.protection import Protection
 from litestreamd.jobs.barrier import Barrier
+from litestreamd.jobs.ship import Line
 
 LOOK_S = 0.1
 """How often replicas are looked at while somebody waits, beside each time that something happens."""
 
 
-class UnknownDatabase(Exception):
-    """The text says which, and what there is."""
+class Unknown(Exception):
+    """There is no such database or replica; the text says which there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far it has to have come: into the spool; or, with `wait`, on every replica; with `replica`, on that one; with
+    `first`, on any of them."""
+
+    wait: bool = False
+    replica: str | None = None
+    first: bool = False
+
+    @property
+    def is_spool(self) -> bool:
+        """Whether nothing has to be on a replica."""
+        return not (self.wait or self.replica or self.first)
+
+    def reached(self, lines: Sequence[Line], txid: int | None) -> bool:
+        """Whether a TXID, None while it is not captured, has come so far."""
+        if txid is None or txid == 0 or self.is_spool:
+            return txid is not None
+        complete = [line.complete(txid) for line in lines if self.replica in (None, line.replica.name)]
+        return any(complete) if self.first else all(complete)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,37 +65,41 @@ class Operations:
         self._board = board
         self._settled = settled
 
-    def sync(self, database: str | None, wait: bool, timeout_s: float) -> Synced:
-        """The barrier for one database or, with None, for all. Raises UnknownDatabase."""
+    def sync(self, database: str | None, reach: Reach, timeout_s: float) -> Synced:
+        """The barrier for one database or, with None, for all. Raises Unknown."""
         began = time.monotonic()
         deadline = began + timeout_s
         if not self._settled(timeout_s):
             return Synced(False, [], time.monotonic() - began)
-        asked = [(protection, protection.barrier()) for protection in self._chosen(database)]
+        chosen = self._chosen(database)
+        _refuse_unknown_replica(reach.replica, chosen)
+        asked = [(protection, protection.barrier()) for protection in chosen]
         for _, barrier in asked:
             barrier.wait(deadline - time.monotonic())
-        if wait:
-            self._wait_for_replicas(asked, deadline)
-        answers = [_answer(protection, barrier, wait) for protection, barrier in asked]
+        self._wait_for_replicas(asked, reach, deadline)
+        answers = [_answer(protection, barrier, reach) for protection, barrier in asked]
         return Synced(all(answer["complete"] for answer in answers), answers, time.monotonic() - began)
 
     def pause(self, database: str, timeout_s: float) -> bool:
-        """Let a database go. Out: whether its replicas have everything. Raises UnknownDatabase."""
+        """Let a database go. Out: whether its replicas have everything. Raises Unknown."""
         try:
             return self._instance.pause(Path(database), time.monotonic() + timeout_s)
         except KeyError:
             raise self._unknown(database) from None
 
     def resume(self, database: str) -> None:
-        """Protect it again. Raises UnknownDatabase."""
+        """Protect it again. Raises Unknown."""
         try:
             self._instance.resume(Path(database))
         except KeyError:
             raise self._unknown(database) from None
 
-    def _wait_for_replicas(self, asked: list[tuple[Protection, Barrier]], deadline: float) -> None:
+    def _wait_for_replicas(self, asked: list[tuple[Protection, Barrier]], reach: Reach, deadline: float) -> None:
         def arrived() -> bool:
-            return all(barrier.error or _is_everywhere(protection, barrier.txid) for protection, barrier in asked)
+            return all(
+                barrier.error or reach.reached(protection.replication.lines, barrier.txid)
+                for protection, barrier in asked
+            )
 
         with self._board.changed:
             while not arrived() and (left := deadline - time.monotonic()) > 0:
@@ -87,26 +114,29 @@ class Operations:
             raise self._unknown(database)
         return chosen
 
-    def _unknown(self, database: str) -> UnknownDatabase:
+    def _unknown(self, database: str) -> Unknown:
         known = ", ".join(str(each.settings.path) for each in self._instance.protections) or "none"
         paused = any(each.path == Path(database) for each in self._instance.paused)
         what = "is paused" if paused else "is not a database of this instance"
-        return UnknownDatabase(f"{database} {what}; protected are: {known}")
+        return Unknown(f"{database} {what}; protected are: {known}")
 
 
-def _is_everywhere(protection: Protection, txid: int | None) -> bool:
-    if txid is None:
-        return False
-    return txid == 0 or all(line.complete(txid) for line in protection.replication.lines)
+def _refuse_unknown_replica(name: str | None, chosen: Sequence[Protection]) -> None:
+    """A database without this replica would be called safe there. Raises Unknown."""
+    for protection in chosen if name is not None else ():
+        known = [line.replica.name for line in protection.replication.lines]
+        if name not in known:
+            raise Unknown(f"{protection.settings.path} has no replica {name}; it has: {', '.join(known)}")
 
 
-def _answer(protection: Protection, barrier: Barrier, wait: bool) -> dict[str, Any]:
+def _answer(protection: Protection, barrier: Barrier, reach: Reach) -> dict[str, Any]:
     lines = protection.replication.lines
-    captured = barrier.txid is not None
+    txid = barrier.txid
     return {
         "path": str(protection.settings.path),
-        "txid": barrier.txid,
+        "txid": txid,
         "error": str(barrier.error) if barrier.error else None,
-        "complete": captured and (not wait or _is_everywhere(protection, barrier.txid)),
+        "complete": reach.reached(lines, txid),
         "replicas": {line.replica.name: line.cursor for line in lines},
+        "reached": [line.replica.name for line in lines if txid and line.complete(txid)],
     }

@@ -6,6 +6,7 @@ Health: "failing" when something does not work now, "stale" when a replica lags 
 
 import os
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from litestreamd.database.verified import load_verified
 from litestreamd.jobs.ship import Line, Stage
 from litestreamd.jobs.standing import Stage as Capturing
 from litestreamd.jobs.standing import Standing
+from litestreamd.plan.window import Window
 from litestreamd.replica.port import Fence
 
 Document = dict[str, Any]
@@ -57,7 +59,7 @@ class StatusDocument:
             "started_ms": self._started_ms,
             "now_ms": time.time_ns() // 1_000_000,
             "state": self.state,
-            "health": _worst(databases),
+            "health": health_of(databases),
             "config": self._config,
             "reload_error": self.reload_error,
             "watchdog_age_s": round(self.silence_s, 3),
@@ -108,6 +110,7 @@ class StatusDocument:
             "lag_bytes": missing.size,
             "lag_txids": max(0, missing.txids),
             "last_sync_ms": tally.synced_ms,
+            "window": _window(line.owned.window if line.stage is Stage.ADMITTED else None),
             "fence": _fence(line),
             **_uploads(tally),
             "requests": dict(line.replica.requests),
@@ -126,6 +129,16 @@ def _replica_state(line: Line, standing: Standing, lacking: int, late: bool) -> 
     if line.stage is not Stage.ADMITTED:
         return "in sync" if standing.stage is Capturing.ABSENT and not standing.txid else "starting"
     return "behind" if line.needs_image is not None or ((lacking > 0 or standing.waiting_s) and late) else "in sync"
+
+
+def _window(window: Window | None) -> Document | None:
+    if window is None:
+        return None
+    oldest, newest = window.oldest, window.newest
+    return {
+        "oldest_ms": oldest.created_ms, "oldest_txid": oldest.txid,
+        "newest_ms": newest.created_ms, "newest_txid": newest.txid,
+    }  # fmt: skip
 
 
 def _fence(line: Line) -> str | None:
@@ -149,7 +162,8 @@ def _trouble(trouble: Trouble | None) -> Document | None:
     return {"class": trouble.error_class, "text": trouble.text, "since_ms": trouble.since_ms}
 
 
-def _worst(databases: list[Document]) -> str:
+def health_of(databases: Sequence[Mapping[str, Any]]) -> str:
+    """The worst of what these databases, and their replicas, say: "ok", "stale" or "failing"."""
     replicas = [replica for database in databases for replica in database["replicas"]]
     if any(each["state"] == "failing" for each in (*databases, *replicas)):
         return "failing"

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from litestreamd.basics.errors import EnvironmentFault, LitestreamdError, RightsError
 from litestreamd.basics.quantities import format_size
+from litestreamd.database.label import give_label
 from litestreamd.database.ownership import give
 
 # One writev takes at most this many buffers (limits.h, IOV_MAX on Linux).
@@ -52,20 +53,26 @@ class Draft:
         except OSError as error:
             raise _fault(error, self.path) from error
 
-    def finish(self, mode: int, uid: int, gid: int) -> None:
-        """Set mode and owner (-1: as it is) and make every byte durable."""
+    def finish(self, mode: int, uid: int, gid: int, label: str | None = None) -> str | None:
+        """Set mode, owner (-1: as it is) and label (None: as it is), and make every byte durable. Out: why the label
+        could not be given, None when it was."""
         with told(self.path):
             give(self._descriptor, uid, gid)
             os.fchmod(self._descriptor, mode)
+            refusal = give_label(self._descriptor, label) if label is not None else None
             os.fsync(self._descriptor)
+        return refusal
 
 
 @contextmanager
-def draft_for(target: Path) -> Iterator[Draft]:
-    """A draft in the folder of `target`. Folders that are missing are made (0700, as Litestream does)."""
+def draft_for(target: Path, uid: int = -1, gid: int = -1) -> Iterator[Draft]:
+    """A draft in the folder of `target`. Folders that are missing are made (0700, as Litestream does) for this owner
+    (-1: ours), who could not get at his database otherwise."""
     with told(target.parent):
         for folder in (*reversed(target.parent.parents), target.parent):
-            folder.mkdir(mode=0o700, exist_ok=True)
+            if not folder.exists():
+                folder.mkdir(mode=0o700)
+                give(folder, uid, gid)
         remove_abandoned(target)
     path = target.with_name(f".{target.name}.{os.urandom(8).hex()}.restoring")
     # The name is known before the file is there, so that an interrupt at any moment finds what to remove.

@@ -24,8 +24,8 @@ from litestreamd.basics.txid import format_txid
 from litestreamd.database.disk import fsync_folder, private, state_disk
 from litestreamd.database.ledger import Ledger, decode_ledger
 
-_FOOTER = struct.Struct(">QQQ")
-_SUFFIX = ".spool"
+FOOTER = struct.Struct(">QQQ")
+SUFFIX = ".spool"
 PORTION = 1 << 17
 
 
@@ -59,7 +59,7 @@ class Spool:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             for path in self._folder.glob("*.tmp"):
                 path.unlink()
-        for path in sorted(self._folder.glob("*" + _SUFFIX)):
+        for path in sorted(self._folder.glob("*" + SUFFIX)):
             ledger, entry = self._verified(path)
             self._hold(entry)
             yield ledger
@@ -77,7 +77,7 @@ class Spool:
                 ledger = write_ltx(sink.write)
                 size, tail = sink.size, ledger.encode()
                 sink.write(tail)
-                file.write(_FOOTER.pack(size, len(tail), sink.crc))
+                file.write(FOOTER.pack(size, len(tail), sink.crc))
                 file.flush()
                 passing("spool.written")
                 os.fsync(file.fileno())
@@ -89,7 +89,7 @@ class Spool:
                 temporary.unlink(missing_ok=True)
             raise EnvironmentFault(f"The spool {self._folder} cannot be written: {error.strerror}.") from error
         passing("spool.synced")
-        entry = _entry(ledger, size, size + len(tail) + _FOOTER.size)
+        entry = _entry(ledger, size, size + len(tail) + FOOTER.size)
         self._hold(entry)
         return entry, ledger
 
@@ -136,7 +136,7 @@ class Spool:
             path = self._path(entry.txid)
             with state_disk(path, "read"), path.open("rb") as file:
                 file.seek(entry.size)
-                data = file.read(entry.stored - entry.size - _FOOTER.size)
+                data = file.read(entry.stored - entry.size - FOOTER.size)
             yield decode_ledger(data)
 
     def trim(self, through: int) -> int:
@@ -161,20 +161,20 @@ class Spool:
         self._bytes += entry.stored
 
     def _path(self, txid: int) -> Path:
-        return self._folder / (format_txid(txid) + _SUFFIX)
+        return self._folder / (format_txid(txid) + SUFFIX)
 
     def _verified(self, path: Path) -> tuple[Ledger, SpoolEntry]:
         with state_disk(path, "read"), path.open("rb") as file:
             stored = os.fstat(file.fileno()).st_size
-            crc, rest = 0, stored - _FOOTER.size
+            crc, rest = 0, stored - FOOTER.size
             while rest > 0:
                 portion = file.read(min(PORTION, rest))
                 crc, rest = crc64(portion, crc), rest - len(portion)
-            footer = file.read(_FOOTER.size)
-            if len(footer) != _FOOTER.size:
+            footer = file.read(FOOTER.size)
+            if len(footer) != FOOTER.size:
                 raise DamagedData(f"{path} is cut: its disk lost what had been stored durably.")
-            size, tail, expected = _FOOTER.unpack(footer)
-            if crc != expected or size + tail + _FOOTER.size != stored:
+            size, tail, expected = FOOTER.unpack(footer)
+            if crc != expected or size + tail + FOOTER.size != stored:
                 raise DamagedData(f"{path} is damaged: its disk lost what had been stored durably.")
             file.seek(size)
             ledger = decode_ledger(file.read(tail))

@@ -18,6 +18,7 @@ from litestreamd.basics.errors import ConflictError, EnvironmentFault, Litestrea
 from litestreamd.ltx.header import Header
 from litestreamd.ltx.names import ObjectName
 from litestreamd.plan.restore import Stored
+from litestreamd.plan.window import Window, extended, window_of
 from litestreamd.replica.port import Created, Fence, Replica, StoredObject
 from litestreamd.replica.root import read_newest
 from litestreamd.replica.writers import Writer, check_still_highest, close_epoch, open_epoch
@@ -43,6 +44,8 @@ class OwnedRoot:
         self._writer: Writer | None = None
         self._objects: dict[ObjectName, StoredObject] = {}
         self._made: set[ObjectName] = set()
+        self._window: Window | None = None
+        self._window_is_known = False
         self._turn = threading.Lock()
         self._looked_at = float("-inf")
 
@@ -50,6 +53,7 @@ class OwnedRoot:
         """The root was listed and is ours."""
         with self._turn:
             self._objects = {stored.name: stored for stored in objects}
+            self._window_is_known = False
             self.merged_through = _merged_through(self._objects)
             self._writer = writer
 
@@ -63,6 +67,15 @@ class OwnedRoot:
         """What it holds, ascending by level and TXIDs."""
         with self._turn:
             return tuple(sorted(self._objects.values(), key=lambda stored: stored.name))
+
+    @property
+    def window(self) -> Window | None:
+        """Its oldest and its newest restore point; looked for again only after something else came, or went, than the
+        next file of level 0. None: there is none."""
+        with self._turn:
+            if not self._window_is_known:
+                self._window, self._window_is_known = window_of(list(self._objects.values())), True
+            return self._window
 
     def get(self, name: ObjectName) -> StoredObject | None:
         """One object of the manifest."""
@@ -145,6 +158,7 @@ class OwnedRoot:
             for name in names:
                 self._objects.pop(name, None)
                 self._made.discard(name)
+            self._window_is_known = False
             self.merged_through = _merged_through(self._objects)
 
     def close(self) -> None:
@@ -157,6 +171,8 @@ class OwnedRoot:
     def _note(self, stored: StoredObject) -> None:
         with self._turn:
             self._objects[stored.name] = stored
+            longer = extended(self._window, stored) if self._window and self._window_is_known else None
+            self._window, self._window_is_known = longer, longer is not None
             if stored.name.level:
                 self.merged_through = max(self.merged_through, stored.name.max_txid)
 

@@ -5,7 +5,6 @@ new file is complete, durable and proven; after any failure nothing of ours is l
 exactly those that were captured.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -30,6 +29,7 @@ from litestreamd.jobs.restore_events import (
     RestoreStartedV3,
 )
 from litestreamd.jobs.restore_fill import Filled, fill
+from litestreamd.jobs.restore_owner import Owner, Ownership, decide
 from litestreamd.jobs.restore_sink import Admit, Admitted, Counted, Progress, Sink
 from litestreamd.jobs.restore_v3 import FilledV3, fill_v3
 from litestreamd.plan.continuation import Head, RestoredFrom
@@ -53,15 +53,6 @@ class Integrity(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Ownership:
-    """Whose the new file is; None: see `_ownership`."""
-
-    uid: int | None = None
-    gid: int | None = None
-    mode: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Request:
     """What to restore, and where to.
 
@@ -77,7 +68,7 @@ class Request:
     force: bool = False
     parallelism: int = 8
     integrity: Integrity = Integrity.AUTO
-    ownership: Ownership = Ownership()
+    ownership: Ownership = field(default_factory=Ownership)
     state_directory: Path | None = None
     progress: Progress | None = None
     admit: Admit | None = None
@@ -87,7 +78,7 @@ class Request:
 @dataclass(frozen=True, slots=True)
 class Restored:
     """What was done. proven: by the database checksum (else by every file checksum). integrity: what SQLite was
-    asked. size in bytes."""
+    asked. size in bytes. owner: whose the file is; label_refused: why its security label could not be given."""
 
     replica: Replica
     plan: RestorePlan | PlanV3
@@ -95,6 +86,8 @@ class Restored:
     proven: bool
     integrity: Integrity
     installed: Installed
+    owner: Owner
+    label_refused: str | None = None
 
 
 def restore(replicas: Sequence[Replica], request: Request, tell: Observer, now_ms: int) -> Restored:
@@ -131,18 +124,18 @@ def _restore_from(chosen: Candidate | CandidateV3, request: Request, tell: Obser
 def _attempt(chosen: Candidate | CandidateV3, request: Request, tell: Observer, now_ms: int) -> Restored:
     replica, plan = chosen.replica, chosen.plan
     record = _record(chosen) if request.state_directory else None
-    with draft_for(request.output) as draft:
+    owner = decide(request.ownership, request.output, request.state_directory, chosen.mode)
+    with draft_for(request.output, owner.uid, owner.gid) as draft:
         sink: Sink = Admitted(draft, request.admit) if request.admit else draft
         sink = Counted(sink, request.progress) if request.progress else sink
         filled = _fill(chosen, sink, request, tell)
         passing("restore.filled")
-        mode, uid, gid = _ownership(chosen, request)
-        draft.finish(mode, uid, gid)
+        refused = draft.finish(owner.mode, owner.uid, owner.gid, owner.label)
         asked = _ask_sqlite(draft, filled, request, replica, tell)
         installed = install(draft, request.force, format_time(now_ms).replace(":", ""))
     if record and request.state_directory:
-        save_restored_from(request.state_directory, record, uid, gid)
-    return Restored(replica, plan, filled.size, filled.proven, asked, installed)
+        save_restored_from(request.state_directory, record, owner.uid, owner.gid)
+    return Restored(replica, plan, filled.size, filled.proven, asked, installed, owner, refused)
 
 
 def _fill(chosen: Candidate | CandidateV3, sink: Sink, request: Request, tell: Observer) -> Filled | FilledV3:
@@ -169,30 +162,6 @@ def _record(chosen: Candidate | CandidateV3) -> RestoredFrom | None:
         head = Head(newest.name.max_txid, read_newest(chosen.replica, newest).file_checksum)
         return RestoredFrom(chosen.replica.description, chosen.plan.max_txid, head, chosen.epoch)
     return None
-
-
-def _ownership(chosen: Candidate | CandidateV3, request: Request) -> tuple[int, int, int]:
-    """Mode, uid and gid of the new file (-1: ours).
-
-    First what was asked for, then what the file that is replaced has. Else the mode that the replica keeps of the
-    database (else 0640 less the umask), and, for root, owner and group of the folder the file goes to.
-    """
-    asked, output = request.ownership, request.output
-    old = output.stat() if output.exists() else None
-    folder = output.parent.stat()
-    mode = chosen.mode
-    if mode is None:
-        umask = os.umask(0o077)
-        os.umask(umask)
-        mode = 0o640 & ~umask
-    uid, gid = (folder.st_uid, folder.st_gid) if os.geteuid() == 0 else (-1, -1)
-    if old is not None:
-        mode, uid, gid = old.st_mode & 0o777, old.st_uid, old.st_gid
-    return (
-        mode if asked.mode is None else asked.mode,
-        uid if asked.uid is None else asked.uid,
-        gid if asked.gid is None else asked.gid,
-    )
 
 
 def _ask_sqlite(

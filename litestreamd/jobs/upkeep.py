@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from litestreamd.basics.clock import Clock
 from litestreamd.basics.errors import EnvironmentFault
+from litestreamd.database.access_record import AccessRecord
 from litestreamd.database.capture import Capture, Taken
 from litestreamd.database.keeper import Keeper, Work
 from litestreamd.jobs.events import ChainHealed, Checkpointed, CheckpointLimited, Observer, ValveOpened
@@ -48,9 +49,11 @@ class Upkeep:
         self._checkpoint_at = 0.0
         self._others_at = clock.monotonic()
         self._limited = False
+        self._access = AccessRecord(capture.state.folder)
 
     def audit(self, quiet_s: float) -> None:
-        """Every few seconds: are these still the files we hold, and are our locks really there? Raises Replaced.
+        """Every few seconds: are these still the files we hold, and are our locks really there? Raises Replaced. Now
+        and then whose they are is recorded.
 
         The kernel's list of locks covers the whole machine, so that a quiet database looks it up less often; should
         its locks go meanwhile, SQLite's count of transactions still tells whether frames were lost.
@@ -60,6 +63,7 @@ class Upkeep:
             self._files_at = now
             if not self._live.same_files():
                 raise Replaced(f"{self._name} was replaced by another file: it is opened anew and compared")
+        self._access.keep(self._live.path, now)
         if now - self._locks_at >= (AUDIT_S if quiet_s < AUDIT_S else QUIET_AUDIT_S):
             self._locks_at = now
             if not self._live.locks_held():

@@ -14,10 +14,11 @@ from pathlib import Path
 from litestreamd.basics.errors import DamagedData, NotAvailable, ObjectMissing
 from litestreamd.basics.txid import format_txid
 from litestreamd.jobs.events import Event, Observer
-from litestreamd.jobs.restore import TRIES, Integrity, Ownership, Request, Restored, restore
+from litestreamd.jobs.restore import TRIES, Integrity, Request, Restored, restore
 from litestreamd.jobs.restore_choice import Candidate, CandidateV3, NoBackup, candidate
 from litestreamd.jobs.restore_events import ReplicaPassedOver
 from litestreamd.jobs.restore_fill import Filled, fill
+from litestreamd.jobs.restore_owner import Ownership
 from litestreamd.jobs.restore_sink import Admit, Counted, Nowhere, Progress, Sink
 from litestreamd.jobs.restore_source import DamagedObject, ObjectReader
 from litestreamd.jobs.restore_v3 import FilledV3, fill_v3

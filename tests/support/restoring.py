@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from litestreamd.jobs.events import Event
-from litestreamd.jobs.restore import Integrity, Ownership, Request, Restored, restore
+from litestreamd.jobs.restore import Integrity, Request, Restored, restore
 from litestreamd.jobs.restore_choice import Wish
+from litestreamd.jobs.restore_owner import Ownership
 from litestreamd.plan.restore import Latest
 from litestreamd.replica.port import Replica
 

@@ -6,7 +6,11 @@ from typing import Any
 def replica(**changed: Any) -> dict[str, Any]:
     return {
         "name": "s3", "type": "s3", "state": "in sync", "error": None, "txid": 12, "lag_s": 0.5, "lag_bytes": 300,
-        "lag_txids": 1, "last_sync_ms": 1_800_000_000_000, "fence": "strong", "uploads": {"0": 7, "9": 1},
+        "lag_txids": 1, "last_sync_ms": 1_800_000_000_000,
+        "window": {
+            "oldest_ms": 1_799_900_000_000, "oldest_txid": 2, "newest_ms": 1_800_000_000_000, "newest_txid": 12,
+        },
+        "fence": "strong", "uploads": {"0": 7, "9": 1},
         "upload_bytes": {"0": 700, "9": 9000}, "upload_s": {"0": 0.25, "9": 2.0}, "deleted": 5,
         "errors": {"StoreError": 2}, "requests": {"put_object": 8, "list_objects_v2": 1}, **changed,
     }  # fmt: skip

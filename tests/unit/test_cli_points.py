@@ -100,6 +100,45 @@ def test_several_replicas_have_a_column(call: Command, history: History, tmp_pat
     assert (one[0].split()[0], len(one)) == ("time", 7)
 
 
+def test_the_window_of_each_replica(call: Command, history: History, tmp_path: Path) -> None:
+    span = "6 restore points from 2025-06-15T15:06:43.000Z to 2025-06-15T15:06:48.000Z"
+    assert f"litestreamd: {span}\n" in call("points", tmp_path / "replica")[2]
+    shutil.copytree(tmp_path / "replica", tmp_path / "copy")
+    file = config(tmp_path, tmp_path / "replica", tmp_path / "copy")
+    err = call("points", "-config", file, tmp_path / "app.db")[2]
+    assert f"replica copy: {span}\n" in err and f"replica replica: {span}\n" in err
+
+
+def test_one_replica_that_cannot_be_listed(call: Command, history: History, tmp_path: Path) -> None:
+    file = config(tmp_path, tmp_path / "unmounted/first", tmp_path / "replica")
+    code, out, err = call("points", "-config", file, tmp_path / "app.db")
+    assert (code, len(out.splitlines())) == (UNREACHABLE, 7)
+    assert "error: replica first: " in err
+    code, out, err = call("points", "-json", "-config", file, tmp_path / "app.db")
+    assert (code, {point["replica"] for point in json.loads(out)}) == (UNREACHABLE, {"replica"})
+    code, out, err = call("points", "-config", file, "-replica", "first", tmp_path / "app.db")
+    assert (code, out, err.count("error: replica first")) == (UNREACHABLE, "", 1)
+
+
+def test_an_instance_with_several_databases_needs_a_word_more(call: Command, history: History, tmp_path: Path) -> None:
+    file = tmp_path / "app.yml"
+    root = {"path": str(tmp_path / "replica")}
+    file.write_text(
+        json.dumps(
+            {
+                "dbs": [
+                    {"path": f"/data/{name}.db", "replica": root | {"path": f"{root['path']}/{name}"}} for name in "ab"
+                ]
+            }
+        )
+    )
+    code, _, err = call("points", "-config", file, "app")
+    assert (code, "say -db PATH, one of /data/a.db, /data/b.db" in err) == (64, True)
+    file.write_text(json.dumps({"dbs": [{"path": "/data/a.db", "replica": root}]}))
+    assert call("points", "-config", file, "app")[1] == call("points", tmp_path / "replica")[1]
+    assert call("points", "-config", file, "-db", "/data/a.db", "app")[0] == OK
+
+
 def test_an_empty_replica_has_no_points(call: Command, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     code, out, err = call("points", tmp_path / "empty")

@@ -17,7 +17,7 @@ from litestreamd.basics.errors import BusyError, EnvironmentFault, RightsError
 from litestreamd.daemon import control
 from litestreamd.daemon.control import ControlServer, Routes
 from litestreamd.daemon.control_client import NotRunning, ask
-from litestreamd.daemon.operations import Synced, UnknownDatabase
+from litestreamd.daemon.operations import Reach, Synced, Unknown
 
 
 class Operations:
@@ -28,8 +28,8 @@ class Operations:
         self.complete = True
         self.gate: threading.Event | None = None
 
-    def sync(self, database: str | None, wait: bool, timeout_s: float) -> Synced:
-        self.asked.append(("sync", database, wait, timeout_s))
+    def sync(self, database: str | None, reach: Reach, timeout_s: float) -> Synced:
+        self.asked.append(("sync", database, reach, timeout_s))
         if self.gate is not None:
             assert self.gate.wait(30)
         return Synced(self.complete, [{"path": database, "txid": 3, "replicas": {"r": 3}}], 0.25)
@@ -37,7 +37,7 @@ class Operations:
     def pause(self, database: str, timeout_s: float) -> bool:
         self.asked.append(("pause", database, timeout_s))
         if database != "/app.db":
-            raise UnknownDatabase(f"{database} is not a database of this instance")
+            raise Unknown(f"{database} is not a database of this instance")
         return True
 
     def resume(self, database: str) -> None:
@@ -83,10 +83,20 @@ def test_sync_with_and_without_defaults(path: Path, operations: Operations) -> N
     operations.complete = False
     assert ask(path, "POST", "/sync", {"db": None})[0] == 504
     assert operations.asked == [
-        ("sync", None, False, 30.0),
-        ("sync", "/app.db", True, 1.5),
-        ("sync", None, False, 30.0),
+        ("sync", None, Reach(), 30.0),
+        ("sync", "/app.db", Reach(wait=True), 1.5),
+        ("sync", None, Reach(), 30.0),
     ]
+
+
+def test_sync_with_one_replica_or_any(path: Path, operations: Operations) -> None:
+    assert ask(path, "POST", "/sync", {"replica": "s3"})[0] == 200
+    assert ask(path, "POST", "/sync", {"any": True})[0] == 200
+    assert [each[2] for each in operations.asked] == [Reach(replica="s3"), Reach(first=True)]
+    assert ask(path, "POST", "/sync", {"any": True, "replica": "s3"}) == (
+        400, {"error": "replica and any exclude each other"},
+    )  # fmt: skip
+    assert len(operations.asked) == 2
 
 
 def test_pause_and_resume(path: Path, operations: Operations) -> None:
@@ -106,6 +116,8 @@ def test_pause_and_resume(path: Path, operations: Operations) -> None:
     ("GET", "/sync", None, 405),
     ("POST", "/status", {}, 405),
     ("POST", "/sync", {"wait": "yes"}, 400),
+    ("POST", "/sync", {"replica": 3}, 400),
+    ("POST", "/sync", {"any": 1}, 400),
     ("POST", "/sync", {"database": "/app.db"}, 400),
     ("POST", "/sync", {"timeout_s": -1}, 400),
     ("POST", "/sync", {"timeout_s": True}, 400),

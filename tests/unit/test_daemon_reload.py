@@ -1,7 +1,6 @@
 """A running daemon and its configuration: what changes takes effect, what stays is not disturbed, what is broken is
 refused; databases of folders come and go."""
 
-import json
 import os
 import signal
 import sqlite3
@@ -12,53 +11,14 @@ from typing import Any
 
 import pytest
 
-from litestreamd.daemon.control_client import NotRunning, ask
+from litestreamd.daemon.control_client import ask
 from tests.support import folder_listing, images
+from tests.support.daemons import Daemon
 from tests.support.driving import image_of
 from tests.support.live import App, create, insert
 from tests.support.programs import EXIT_OK, OURS
 from tests.support.replicator import Protected, Replicator
 from tests.support.waiting import until
-
-
-class Daemon:
-    """One with a control socket, whose configuration is rewritten under it."""
-
-    def __init__(self, folder: Path, replicator: Replicator) -> None:
-        self.folder = folder
-        self.replicator = replicator
-        self.socket = folder / "control.sock"
-
-    def configure(self, *entries: dict[str, Any], **top: Any) -> None:
-        document = {"socket": {"path": str(self.socket)}, **top, "dbs": list(entries)}
-        self.replicator.config.write_text(json.dumps(document))
-
-    def start(self) -> "Daemon":
-        self.replicator.start()
-        until(self._answers, "the control socket answers", 30)
-        return self
-
-    def _answers(self) -> bool:
-        try:
-            return bool(self.status())
-        except NotRunning:
-            return False
-
-    def reload(self, sign: str) -> None:
-        """And wait for what it says."""
-        count = self.replicator.log.count(sign)
-        os.kill(self.replicator.pid, signal.SIGHUP)
-        self.replicator.wait(lambda: self.replicator.log.count(sign) > count, sign)
-
-    def status(self) -> dict[str, Any]:
-        return ask(self.socket, "GET", "/status")[1]
-
-    def paths(self) -> list[str]:
-        return [Path(each["path"]).name for each in self.status()["databases"]]
-
-    def sync(self, database: Path | None = None) -> tuple[int, dict[str, Any]]:
-        body = {"db": None if database is None else str(database), "wait": True, "timeout_s": 30}
-        return ask(self.socket, "POST", "/sync", body, 40)
 
 
 def entry(path: Path, root: Path, **more: Any) -> dict[str, Any]:

@@ -120,7 +120,7 @@ def test_as_json(stage: Stage) -> None:
 def test_the_daemon_is_asked_for_a_barrier(stage: Stage) -> None:
     done, asked = stage.verify_with(stage.synced(stage.head, r0=stage.head), "-json")
     assert (done.code, done.entry["live"]) == (OK, "equal")
-    assert asked == [("POST", "/sync", {"db": str(stage.path), "wait": True, "timeout_s": drill_barrier.PATIENCE_S})]
+    assert asked == [("POST", "/sync", {"db": str(stage.path), "replica": "r0", "timeout_s": drill_barrier.PATIENCE_S})]
 
 
 def test_what_the_daemon_never_captured_is_a_difference(stage: Stage) -> None:

@@ -191,7 +191,7 @@ def test_a_death_while_old_pages_are_kept(path: Path, point: str, passing: int) 
     assert drive.problems == []
     with App(path) as app:
         assert image_of(replica.root) == app.image()
-    known = {"state.json", "spool", "replicas"}
+    known = {"state.json", "spool", "replicas", "access.json"}
     assert {found.name for found in state.iterdir()} - known <= {f"pages.{number}" for number in range(9)}
     drive.stop()
 

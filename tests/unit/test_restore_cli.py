@@ -16,6 +16,7 @@ from litestreamd.ltx.names import ObjectName
 from tests.support.histories import History, damage, flip, object_path, sqlite_history
 from tests.support.restoring import left_in
 
+ROOT = os.geteuid() == 0
 OK, FAILED, USAGE, DAMAGED, UNREACHABLE, CONFIG = 0, 1, 64, 65, 69, 78
 
 
@@ -73,7 +74,8 @@ def test_the_latest_state(call: Command, history: History, url: str, tmp_path: P
     done = call("-o", "out.db", url)
     assert (done.code, done.err) == (OK, "")
     assert re.fullmatch(
-        rf"restored {tmp_path}/out.db to TXID {8:016x} from {url}: \S+ KiB in \S+, proven by the database checksum\n",
+        rf"restored {tmp_path}/out.db to TXID {8:016x} from {url}: \S+ KiB in \S+, proven by the database checksum; "
+        r"owner \w+:\w+.*, mode 0600 \(as on the replica\)\n",
         done.out,
     )
     assert (tmp_path / "out.db").read_bytes() == history.image(8)
@@ -162,6 +164,13 @@ def test_json_has_litestreams_fields(call: Command, history: History, url: str, 
         "integrity_check": "none",
         "size": len(history.image(8)),
         "proof": "database-checksum",
+        "owner": tmp_path.owner(),
+        "group": tmp_path.group(),
+        "mode": "0600",
+        "owner_reason": "as its folder" if ROOT else "who restored it",
+        "group_reason": "as its folder" if ROOT else "who restored it",
+        "mode_reason": "as on the replica",
+        "label": None,
     }
 
 
@@ -188,7 +197,7 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(call: Command, url: str, t
 
 def test_a_dry_run_in_json_has_litestreams_fields(call: Command, url: str, tmp_path: Path) -> None:
     plan = json.loads(call("-dry-run", "-json", "-o", "out.db", url).out)
-    assert list(plan) == ["source", "target_path", "replica", "min_txid", "max_txid", "size", "fetch", "files"]
+    assert list(plan) == ["source", "target_path", "replica", "min_txid", "max_txid", "order", "size", "fetch", "files"]
     assert plan["size"] == plan["fetch"] == sum(file["size"] for file in plan["files"])
     assert (plan["source"], plan["target_path"], plan["max_txid"]) == (url, str(tmp_path / "out.db"), f"{8:016x}")
     newest = plan["files"][-1]

@@ -7,7 +7,7 @@ import pytest
 
 from litestreamd.basics.errors import DamagedData
 from litestreamd.database.restored_from import load_restored_from
-from litestreamd.jobs.restore import Ownership
+from litestreamd.jobs.restore_owner import Ownership
 from litestreamd.ltx.names import ObjectName
 from litestreamd.plan.continuation import Head, RestoredFrom
 from litestreamd.plan.restore import AtTxid, Latest
