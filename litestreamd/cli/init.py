@@ -23,7 +23,7 @@ from litestreamd.config.used_folders import used_folders
 
 UNIT_DIRECTORY = Path("/etc/systemd/system")
 DAEMON = "litestreamd"
-UNITS = (DAEMON, "litestreamd-restore", "litestreamd-verify")
+UNITS = (DAEMON, "litestreamd-restore", "litestreamd-verify", "litestreamd-verify-all")
 
 
 def run(arguments: Arguments) -> ExitCode:

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,29 +16,27 @@ from typing import Any
 import litestreamd
 from litestreamd.basics.errors import EnvironmentFault, StoreError
 from litestreamd.basics.quantities import format_duration
-from litestreamd.basics.txid import format_txid
 from litestreamd.daemon.control_client import NotRunning, ask
 
 COMES_UP_S = 60.0
 LOOK_S = 0.1
 
-Answer = Sequence[Mapping[str, Any]]
-
 
 def sync_by_daemon(socket: Path, database: Path, replica: str, seconds: float) -> None:
-    """The barrier, until this replica has everything; others may lag, the spool keeps it for them. `database`: as
-    configured. Raises EnvironmentFault, StoreError, BusyError."""
-    end = time.monotonic() + seconds
-    while True:
-        answer = _ask(socket, database, max(1.0, end - time.monotonic()))
-        for each in answer:
-            if each["error"]:
-                raise EnvironmentFault(f"the present could not be captured: {each['error']}")
-            if each["txid"] is not None and each["replicas"].get(replica, 0) >= each["txid"]:
-                return
-        if time.monotonic() >= end:
-            raise StoreError(_unsynced(replica, answer, seconds))
-        time.sleep(LOOK_S)
+    """The barrier for this replica; others may lag, the spool keeps it for them. `database`: as configured. Raises
+    EnvironmentFault, StoreError, BusyError."""
+    body = {"db": str(database), "replica": replica, "timeout_s": round(seconds, 3)}
+    status, answer = _ask(socket, body, seconds + COMES_UP_S)
+    if status not in (200, 504):
+        raise EnvironmentFault(f"the daemon on {socket} cannot sync {database}: {answer.get('error', status)}")
+    for each in answer["databases"]:
+        if each["error"]:
+            raise EnvironmentFault(f"the present could not be captured: {each['error']}")
+    if status == 504:
+        raise StoreError(
+            f"the present did not get to replica {replica} within {format_duration(seconds)}, and could not be brought "
+            "back later: nothing was changed (-timeout gives it longer)"
+        )
 
 
 def sync_once(config: Path, database: Path) -> None:
@@ -62,26 +60,12 @@ def sync_once(config: Path, database: Path) -> None:
         raise StoreError(f"the present could not be synced, so nothing was changed: {said[-1]}")
 
 
-def _ask(socket: Path, database: Path, seconds: float) -> Answer:
+def _ask(socket: Path, body: Mapping[str, Any], seconds: float) -> tuple[int, Mapping[str, Any]]:
     """Of a daemon that may just be coming up."""
     end = time.monotonic() + COMES_UP_S
-    body = {"db": str(database), "wait": True, "timeout_s": round(seconds, 3)}
     while True:
         with suppress(NotRunning):
-            status, answer = ask(socket, "POST", "/sync", body, seconds + COMES_UP_S)
-            if status not in (200, 504):
-                raise EnvironmentFault(f"the daemon on {socket} cannot sync {database}: {answer.get('error', status)}")
-            databases: Answer = answer["databases"]
-            return databases
+            return ask(socket, "POST", "/sync", body, seconds)
         if time.monotonic() >= end:
             raise EnvironmentFault(f"no daemon listens on {socket}: does it fail? (litestreamd logs)")
         time.sleep(LOOK_S)
-
-
-def _unsynced(replica: str, answer: Answer, seconds: float) -> str:
-    captured = next((each["txid"] for each in answer if each["txid"] is not None), None)
-    what = "the present" if captured is None else f"the present, TXID {format_txid(captured)},"
-    return (
-        f"{what} did not get to replica {replica} within {format_duration(seconds)}, and could not be brought "
-        "back later: nothing was changed (-timeout gives it longer)"
-    )

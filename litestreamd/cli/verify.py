@@ -7,7 +7,8 @@ compared, and the result kept for `status` and the metrics.
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -22,12 +23,17 @@ from litestreamd.cli.table import print_json
 from litestreamd.cli.verify_report import announce_drill, entry, failed, live_fields, print_verified
 from litestreamd.config.model import DatabaseSettings
 from litestreamd.config.places import absolute
+from litestreamd.daemon.control_client import ask
+from litestreamd.database.manifest import Manifest
+from litestreamd.database.reported_damage import ReportedDamage
 from litestreamd.database.state_paths import state_directory
 from litestreamd.database.verified import Verified as Record
 from litestreamd.database.verified import load_verified, save_verified
 from litestreamd.jobs.drill import Ground, Outcome, drill, summarize
 from litestreamd.jobs.events import Event
+from litestreamd.jobs.expected import Look
 from litestreamd.jobs.verify import Checks, verify
+from litestreamd.ltx.names import parse_name
 from litestreamd.replica.build import build_replica
 from litestreamd.replica.port import ReplicaSpec
 
@@ -84,7 +90,22 @@ def _drills(target: Target, arguments: Arguments) -> list[Outcome]:
             save_verified(state, summarize(outcomes, now_ms, _last(state)))
         except LitestreamdError as error:
             warn(f"the result is not kept: {error}")
+        _report_damage(outcomes, state, database, socket)
     return outcomes
+
+
+def _report_damage(outcomes: Sequence[Outcome], state: Path, database: DatabaseSettings, socket: Path | None) -> None:
+    """Leave what is damaged to the daemon, which heals it; at its next start if it does not run."""
+    folder, reported = state / "replicas", False
+    for outcome in outcomes:
+        damage = outcome.verified.damage if outcome.verified else ()
+        names = [name for each in damage if (name := parse_name(each.name)) is not None]
+        if names and folder.is_dir():
+            ReportedDamage(folder, outcome.replica).save(names)
+            reported = True
+    if reported and socket is not None:
+        with suppress(LitestreamdError):
+            ask(socket, "POST", "/heal", {"db": str(database.path)})
 
 
 def _drill(
@@ -107,8 +128,10 @@ def _drill(
         barrier=barrier_of(socket, database.path, spec.name),
         compare_live=not arguments.switch("no-live"),
     )
+    replica = build_replica(spec)
+    manifest = Manifest(state / "replicas", spec.name, replica.description)
     try:
-        outcome = drill(build_replica(spec), ground, _checks(spec, arguments, progress), tell)
+        outcome = drill(replica, ground, _checks(spec, arguments, progress, manifest.load), tell)
     finally:
         if progress:
             progress.clear()
@@ -116,12 +139,13 @@ def _drill(
     return outcome
 
 
-def _checks(spec: ReplicaSpec, arguments: Arguments, progress: Progress | None) -> Checks:
+def _checks(spec: ReplicaSpec, arguments: Arguments, progress: Progress | None, manifest: Look | None = None) -> Checks:
     return Checks(
         everything=arguments.switch("all"),
         parallelism=arguments.number("parallelism", 8, at_least=1),
         progress=progress,
         identities=spec.identities,
+        manifest=manifest,
     )
 
 

@@ -45,6 +45,7 @@ class Routes:
         self._gets = {"/status": self._get_status, "/metrics": self._get_metrics}
         self._posts: dict[str, Callable[[Mapping[str, Any]], tuple[int, object]]] = {
             "/sync": self._sync, "/pause": self._pause, "/resume": self._resume,
+            "/heal": self._heal,
         }  # fmt: skip
 
     def get(self, path: str) -> tuple[str, bytes]:
@@ -103,6 +104,12 @@ class Routes:
         database = _field(asked, "db", str)
         self._operations.resume(database)
         return 200, {"db": database, "state": "watched"}
+
+    def _heal(self, asked: Mapping[str, Any]) -> tuple[int, object]:
+        _only(asked, "db")
+        database = _field(asked, "db", str)
+        self._operations.heal(database)
+        return 200, {"db": database}
 
 
 _REQUIRED = object()

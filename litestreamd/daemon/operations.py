@@ -94,6 +94,11 @@ class Operations:
         except KeyError:
             raise self._unknown(database) from None
 
+    def heal(self, database: str) -> None:
+        """Look at once at what a verification has left in the state directory. Raises UnknownDatabase."""
+        for protection in self._chosen(database):
+            protection.wake_histories()
+
     def _wait_for_replicas(self, asked: list[tuple[Protection, Barrier]], reach: Reach, deadline: float) -> None:
         def arrived() -> bool:
             return all(

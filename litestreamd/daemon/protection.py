@@ -42,6 +42,11 @@ class Protection:
             self._staff.wake(task)
         return barrier
 
+    def wake_histories(self) -> None:
+        """There is something for them to look at."""
+        for history in self.replication.histories:
+            self._staff.wake(history)
+
     def hurry(self, deadline: float) -> None:
         """It is going to end: what is not needed for that is not begun any more. `deadline` in monotonic seconds."""
         for line in self.replication.lines:

@@ -121,6 +121,7 @@ class History:
     def _keep(self) -> Next:
         """What keeps the history short, and whole."""
         self._look_through()
+        self._take_report()
         if self._healing.reason is not None and self._image_may_be_made():
             pause = self._send_image(self._healing.reason, new_txid=True)
             if pause is not None:
@@ -138,9 +139,19 @@ class History:
         if self._looked_through:
             return
         self._looked_through = True
+        if self._owned.lost:
+            self._healing.lost(self._owned.lost)
         for finding in findings(self._owned.objects):
             lost = finding.kind in (Kind.HOLE, Kind.UNREACHABLE)
             self._around.observe(Found(self._around.database, self._owned.replica.name, finding.sentence, lost))
+
+    def _take_report(self) -> None:
+        """What a verification has found wrong."""
+        names = self.line.reported.load()
+        for name in names:
+            self._healing.reported(name)
+        if names:
+            self.line.reported.remove()
 
     def _merge(self, merge: Merge) -> None:
         """One merge; what turns out damaged is remembered for healing. Raises it."""

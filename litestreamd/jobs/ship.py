@@ -17,6 +17,8 @@ from litestreamd.basics.errors import LitestreamdError
 from litestreamd.basics.txid import MAX_TXID
 from litestreamd.database.debts import Debts
 from litestreamd.database.departed import Departed
+from litestreamd.database.manifest import Manifest
+from litestreamd.database.reported_damage import ReportedDamage
 from litestreamd.database.spool import Spool, SpoolEntry
 from litestreamd.jobs.cursor import Cursor, load_cursor, save_cursor
 from litestreamd.jobs.events import Observer, Problem, Pushed, Recovered
@@ -58,7 +60,7 @@ class Line:
         self, database: str, replica: Replica, spool: Spool, folder: Path, observe: Observer, news: Callable[[], None]
     ) -> None:
         self.replica = replica
-        self.owned = OwnedRoot(replica)
+        self.owned = OwnedRoot(replica, Manifest(folder, replica.name, replica.description))
         self.stage = Stage.LOOKING
         self.root: Root | None = None
         self.error: LitestreamdError | None = None
@@ -71,6 +73,7 @@ class Line:
         self.merges_backlog = False
         self.debts = Debts(folder, replica.name)
         self.departed = Departed(folder, replica.name)
+        self.reported = ReportedDamage(folder, replica.name)
         self.writer: Writer | None = None
         self.moved: Callable[[], None] = lambda: None
         self.wake: Callable[[], None] = lambda: None
@@ -94,7 +97,8 @@ class Line:
     def admit(self, cursor: int, writer: Writer, image_reason: str | None, through: int) -> None:
         """The root is ours from `cursor` on; with a reason, only after a full image (see `require_image`)."""
         assert self.root is not None
-        self.owned.hold(self.root.objects, writer)
+        highest = self.root.writers.highest
+        self.owned.hold(self.root.objects, writer, highest.number if highest is not None else 0)
         self.cursor, self.writer, self.needs_image, self.through = cursor, writer, image_reason, through
         self.backlog = False
         self.stage, self.was_ours = Stage.ADMITTED, True

@@ -14,6 +14,7 @@ from pathlib import Path
 from litestreamd.basics.errors import DamagedData, NotAvailable, ObjectMissing
 from litestreamd.basics.txid import format_txid
 from litestreamd.jobs.events import Event, Observer
+from litestreamd.jobs.expected import Expected, Look, check_noted
 from litestreamd.jobs.restore import TRIES, Integrity, Request, Restored, restore
 from litestreamd.jobs.restore_choice import Candidate, CandidateV3, NoBackup, candidate
 from litestreamd.jobs.restore_events import ReplicaPassedOver
@@ -24,7 +25,7 @@ from litestreamd.jobs.restore_source import DamagedObject, ObjectReader
 from litestreamd.jobs.restore_v3 import FilledV3, fill_v3
 from litestreamd.plan.findings import Finding, findings
 from litestreamd.plan.points import restore_points
-from litestreamd.plan.restore import Latest, RestorePlan, plan_restore
+from litestreamd.plan.restore import Latest, RestorePlan, Stored, plan_restore
 from litestreamd.plan.restore_v3 import PlanV3
 from litestreamd.replica.ahead import done_ahead, worker_pool
 from litestreamd.replica.port import Replica, StoredObject
@@ -59,7 +60,8 @@ class Checks:
     """How thoroughly. everything: every object to its end. identities: of age, for Litestream 0.3. Secrets.
 
     output: a file to restore to (in a folder of its own), which SQLite is then asked about; None: the pages are thrown
-    away. admit: asked for room before that file is written.
+    away. admit: asked for room before that file is written. manifest: reads what this machine knows of the objects,
+    None where it knows nothing.
     """
 
     everything: bool = False
@@ -68,19 +70,30 @@ class Checks:
     identities: Sequence[str] = ()
     output: Path | None = None
     admit: Admit | None = None
+    manifest: Look | None = None
 
 
 def verify(replica: Replica, checks: Checks, tell: Observer) -> Verified:
     """Look at one replica. Raises NoBackup, and the errors of the port; damage is in the answer."""
+    expected = Expected(checks.manifest or _nothing)
     objects = tuple(replica.list())
     plan, filled, found = _newest_state(replica, objects, checks, tell)
-    read = 0
+    gone = expected.missing(replica, {stored.name for stored in objects})
+    were = (*objects, *(StoredObject(error.name, expected.objects[error.name].size, 0) for error in gone))
+    errors: list[DamagedObject | None]
     if checks.everything:
-        known = {damage.name for damage in found}
-        errors = _prove_each(replica, objects, checks.parallelism)
-        found += [_damage(objects, error) for error in errors if error and str(error.name) not in known]
-        read = len(objects)
+        read, errors = len(objects), [*gone, *_prove_each(replica, objects, expected, checks.parallelism)]
+    else:
+        # A restore skips what newer objects replace; an older moment may need it.
+        steps = plan.steps if filled and isinstance(plan, RestorePlan) else ()
+        read, errors = 0, [*_of_the_plan(were, gone), *_prove_each(replica, steps, expected, checks.parallelism)]
+    known = {damage.name for damage in found}
+    found += [_damage(were, error) for error in errors if error and str(error.name) not in known]
     return Verified(replica, tuple(findings(objects)), plan, filled, read, tuple(found))
+
+
+def _nothing() -> None:
+    """Of a replica by its URL this machine knows nothing."""
 
 
 def _newest_state(
@@ -137,16 +150,29 @@ def _fill(chosen: Candidate | CandidateV3, checks: Checks) -> Filled | FilledV3:
     return fill(chosen.replica, chosen.plan, sink, checks.parallelism)
 
 
-def _prove_each(replica: Replica, objects: Sequence[StoredObject], parallelism: int) -> list[DamagedObject | None]:
+def _of_the_plan(were: Sequence[StoredObject], gone: Sequence[DamagedObject]) -> list[DamagedObject]:
+    """Of what is gone that which the newest state was restored from, or would be: another way to it may be left."""
+    if not gone:
+        return []
+    with suppress(NotAvailable):
+        names = {step.name for step in plan_restore(were, Latest()).steps}
+        return [error for error in gone if error.name in names]
+    return list(gone)
+
+
+def _prove_each(
+    replica: Replica, objects: Sequence[Stored], expected: Expected, parallelism: int
+) -> list[DamagedObject | None]:
     with worker_pool(parallelism) as pool:
-        return list(done_ahead(pool, partial(_prove, replica), objects, 2 * parallelism))
+        return list(done_ahead(pool, partial(_prove, replica, expected), objects, 2 * parallelism))
 
 
-def _prove(replica: Replica, stored: StoredObject) -> DamagedObject | None:
-    """Read one object to its end, and compare its name with what it holds."""
+def _prove(replica: Replica, expected: Expected, stored: Stored) -> DamagedObject | None:
+    """Read one object to its end, compare its name with what it holds, and all with what was put there."""
     with suppress(ObjectMissing):
         try:
             header = ObjectReader(replica, stored).prove()
+            check_noted(replica, stored, expected.objects.get(stored.name))
         except DamagedObject as error:
             return error
         if (header.min_txid, header.max_txid) != (stored.name.min_txid, stored.name.max_txid):

@@ -32,6 +32,12 @@ class ObjectName:
         return f"{self.level}/{self.file_name}"
 
 
+def parse_name(text: str) -> ObjectName | None:
+    """What `str` of an ObjectName gives, as a name again; None for anything else."""
+    level, _, file_name = text.partition("/")
+    return parse_file_name(int(level), file_name) if len(level) == 1 and level in "0123456789" else None
+
+
 def parse_file_name(level: int, text: str) -> ObjectName | None:
     """Read a file name of a level; None for anything Litestream would ignore too (upper case, `.tmp`, other files)."""
     match = _FILE_NAME.fullmatch(text)

@@ -262,6 +262,7 @@ def test_what_is_written(machine: Path, capsys: pytest.CaptureFixture[str]) -> N
     files = written(machine)
     assert sorted(files) == [
         "litestreamd-restore@web@7.service.d/owner.conf",
+        "litestreamd-verify-all@web@7.service.d/owner.conf",
         "litestreamd-verify@web@7.service.d/owner.conf",
         "litestreamd@web@7.service.d/owner.conf",
     ]
@@ -274,7 +275,7 @@ def test_what_is_written(machine: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert (status.st_uid, status.st_gid, status.st_mode & 0o7777) == (0, 1, 0o640)
     out = capsys.readouterr().out
     assert f"{machine}/web@7.yml: is now root:daemon 0640\n" in out
-    assert out.count(": written\n") == 3
+    assert out.count(": written\n") == 4
     assert "systemctl daemon-reload" in out
     assert f"chown -R daemon:daemon {machine}/backup\n" in out, "it belongs to root"
 
@@ -297,14 +298,14 @@ def test_again_changes_nothing_and_a_new_configuration_does(machine: Path, capsy
     capsys.readouterr()
     assert main(["init", "web@7"]) == ExitCode.OK
     out = capsys.readouterr().out
-    assert out.count(": right already\n") == 3
+    assert out.count(": right already\n") == 4
     assert "0640" not in out
     assert written(machine) == before
     (machine / "web@7.yml").write_text(
         f"dbs: [{{path: {machine}/data/a.db, meta-path: {machine}/state, replica: {{path: {machine}/backup}}}}]"
     )
     assert main(["init", "web@7"]) == ExitCode.OK
-    assert capsys.readouterr().out.count(": replaced\n") == 3
+    assert capsys.readouterr().out.count(": replaced\n") == 4
     assert all(f"{machine}/state" in text for text in written(machine).values())
 
 
@@ -312,7 +313,7 @@ def test_again_changes_nothing_and_a_new_configuration_does(machine: Path, capsy
 def test_a_dry_run_touches_nothing(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["init", "-dry-run", "web@7"]) == ExitCode.OK
     out = capsys.readouterr().out
-    assert out.count(": would be written\n") == 3
+    assert out.count(": would be written\n") == 4
     assert "would be root:daemon 0640" in out
     assert "User=daemon\n" in out
     assert not (machine / "units").exists()

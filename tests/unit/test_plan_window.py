@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from litestreamd.database.manifest import Manifest
 from litestreamd.jobs.owned_root import OwnedRoot
 from litestreamd.ltx.names import SNAPSHOT_LEVEL, ObjectName
 from litestreamd.plan.window import Window, extended, window_of
@@ -50,7 +51,7 @@ def test_every_other_object_takes_the_listing() -> None:
 
 def test_an_owned_root_keeps_it_up(tmp_path: Path) -> None:
     replica = FolderReplica(tmp_path, "r0")
-    owned = OwnedRoot(replica)
+    owned = OwnedRoot(replica, Manifest(tmp_path, "r0", replica.description))
     owned.hold([], Writer(7, "machine", "host", "app", 0, 0))
     assert owned.window is None
     came = {(0, 1, 1): 10, (0, 2, 2): 20, (0, 3, 3): 15, (9, 1, 2): 20, (0, 5, 5): 50, (1, 4, 5): 50}

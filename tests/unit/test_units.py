@@ -15,7 +15,7 @@ from tests.support.programs import TREE
 UNITS = TREE / "units"
 CATALOG = UNITS / "litestreamd.catalog"
 INSTANCES = ("app", "web@7")
-SANDBOXED = ("litestreamd", "litestreamd-restore", "litestreamd-verify")
+SANDBOXED = ("litestreamd", "litestreamd-restore", "litestreamd-verify", "litestreamd-verify-all")
 OWNER = Owner("app", "app")
 
 needs_analyze = pytest.mark.skipif(
