@@ -43,6 +43,9 @@ class Operations:
     def resume(self, database: str) -> None:
         self.asked.append(("resume", database))
 
+    def heal(self, database: str) -> None:
+        self.asked.append(("heal", database))
+
 
 @pytest.fixture
 def operations() -> Operations:
@@ -106,7 +109,13 @@ def test_pause_and_resume(path: Path, operations: Operations) -> None:
     status, answer = ask(path, "POST", "/pause", {"db": "/other.db"})
     assert status == 404 and "/other.db is not a database" in answer["error"]
     assert ask(path, "POST", "/resume", {"db": "/app.db"})[0] == 200
-    assert operations.asked == [("pause", "/app.db", 30.0), ("pause", "/other.db", 30.0), ("resume", "/app.db")]
+    assert ask(path, "POST", "/heal", {"db": "/app.db"})[0] == 200
+    assert operations.asked == [
+        ("pause", "/app.db", 30.0),
+        ("pause", "/other.db", 30.0),
+        ("resume", "/app.db"),
+        ("heal", "/app.db"),
+    ]
 
 
 @pytest.mark.parametrize(("method", "route", "body", "status"), [
@@ -125,6 +134,8 @@ def test_pause_and_resume(path: Path, operations: Operations) -> None:
     ("POST", "/pause", {}, 400),
     ("POST", "/pause", {"db": 7}, 400),
     ("POST", "/resume", {"db": None}, 400),
+    ("POST", "/heal", {}, 400),
+    ("POST", "/heal", {"db": "/app.db", "objects": []}, 400),
 ])  # fmt: skip
 def test_nonsense_gets_a_sentence_and_changes_nothing(
     path: Path, operations: Operations, method: str, route: str, body: dict[str, Any] | None, status: int
@@ -187,7 +198,7 @@ def test_who_is_neither_root_nor_the_service_may_only_look(
     monkeypatch.setattr(control, "peer_uid", lambda _: os.geteuid() + 4711)
     assert ask(path, "GET", "/status")[0] == 200
     assert ask(path, "POST", "/sync", {})[0] == 200
-    for route in ("/pause", "/resume"):
+    for route in ("/pause", "/resume", "/heal"):
         status, answer = ask(path, "POST", route, {"db": "/app.db"})
         assert status == 403 and "root" in answer["error"]
     assert [each[0] for each in operations.asked] == ["sync"]
