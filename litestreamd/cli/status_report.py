@@ -139,9 +139,12 @@ def _lag(replica: Part) -> str:
 
 
 def _last_drill(database: Part, replica: Part) -> Part | None:
-    """Of this replica; an older daemon knows only the database's last."""
-    found: Part | None = replica["verified"] if "verified" in replica else database.get("verified")
-    return found
+    """Of this replica; an older daemon knows only the database's last, which may have been another's."""
+    if "verified" in replica:
+        own: Part | None = replica["verified"]
+        return own
+    last: Part | None = database.get("verified")
+    return last if last and last.get("replica") == replica["name"] else None
 
 
 def _verified(verified: Part | None, now_ms: int) -> str:
