@@ -77,7 +77,7 @@ def verify(replica: Replica, checks: Checks, tell: Observer) -> Verified:
     read = 0
     if checks.everything:
         known = {damage.name for damage in found}
-        errors = _prove_each(replica, objects, checks.parallelism)
+        errors = _prove_each(replica, objects, checks)
         found += [_damage(objects, error) for error in errors if error and str(error.name) not in known]
         read = len(objects)
     return Verified(replica, tuple(findings(objects)), plan, filled, read, tuple(found))
@@ -137,9 +137,16 @@ def _fill(chosen: Candidate | CandidateV3, checks: Checks) -> Filled | FilledV3:
     return fill(chosen.replica, chosen.plan, sink, checks.parallelism)
 
 
-def _prove_each(replica: Replica, objects: Sequence[StoredObject], parallelism: int) -> list[DamagedObject | None]:
-    with worker_pool(parallelism) as pool:
-        return list(done_ahead(pool, partial(_prove, replica), objects, 2 * parallelism))
+def _prove_each(replica: Replica, objects: Sequence[StoredObject], checks: Checks) -> list[DamagedObject | None]:
+    found, done, total = list[DamagedObject | None](), 0, sum(stored.size for stored in objects)
+    with worker_pool(checks.parallelism) as pool:
+        proven = done_ahead(pool, partial(_prove, replica), objects, 2 * checks.parallelism)
+        for stored, error in zip(objects, proven, strict=True):
+            found.append(error)
+            done += stored.size
+            if checks.progress:
+                checks.progress(done, total, "reading every object")
+    return found
 
 
 def _prove(replica: Replica, stored: StoredObject) -> DamagedObject | None:
