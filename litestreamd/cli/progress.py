@@ -1,7 +1,7 @@
-"""How far a restore is: a bar on a terminal, a line now and then elsewhere, always on stderr.
+"""How far long work is: a bar on a terminal, a line now and then elsewhere, always on stderr.
 
-In: bytes done and in all, from any thread. Out: text. Promised: nothing on stdout; a bar is gone before anything else
-is printed, if whoever prints calls `clear`.
+In: bytes done and in all, and what is done to them, from any thread. Out: text. Promised: nothing on stdout; a bar is
+gone before anything else is printed, if whoever prints calls `clear`.
 """
 
 import os
@@ -12,6 +12,7 @@ from threading import Lock
 from typing import TextIO
 
 from litestreamd.basics.quantities import format_duration, format_size
+from litestreamd.cli.ages import format_age
 
 _DRAW_EVERY_S = 0.1
 _LINE_EVERY_S = 10.0
@@ -35,19 +36,21 @@ class Progress:
         self._lock = Lock()
         self._began = self._shown = clock()
         self._done = 0
+        self._work = ""
         self._drawn = 0
 
-    def __call__(self, done: int, total: int) -> None:
-        """So many bytes of `total` (0: not known) are done. A count that goes back means that it starts anew."""
+    def __call__(self, done: int, total: int, work: str = "") -> None:
+        """So many bytes of `total` (0: not known) are done. A count that goes back, or another `work`, means that
+        something begins anew."""
         now = self._clock()
         with self._lock:
-            if done < self._done:
+            if done < self._done or work != self._work:
                 self._began = now
-            self._done = done
+            self._done, self._work = done, work
             if now - self._shown < self._every:
                 return
             self._shown = now
-            text = describe(done, total, now - self._began)
+            text = describe(done, total, now - self._began, work)
             if self._told is not None:
                 self._told(text)
             self._draw(text, done / total if total else None) if self._bar else self._write(f"litestreamd: {text}\n")
@@ -77,8 +80,11 @@ class Progress:
         self._stream.flush()
 
 
-def describe(done: int, total: int, seconds: float) -> str:
-    """`42%, 1.2 GiB of 2.9 GiB, 310.0 MiB/s, 6s left`."""
+def describe(done: int, total: int, seconds: float, work: str = "") -> str:
+    """`42%, 1.2 GiB of 2.9 GiB, 310.0 MiB/s, 6s left`; of something that only goes on, for how long it does."""
+    if work:
+        so_far = describe(done, total, seconds) if done or total else f"for {format_age(seconds)}"
+        return f"{work}: {so_far}"
     rate = done / seconds if seconds > 0 else 0.0
     parts = [f"{format_size(done)} of {format_size(total)}" if total else format_size(done)]
     if total:

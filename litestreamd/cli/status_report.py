@@ -6,6 +6,7 @@ runs as that user: nonsense is called so, and nothing of it reaches the terminal
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from litestreamd.basics.clock import format_time
@@ -55,11 +56,16 @@ def changes_of(looks: Sequence[Look]) -> dict[str, str]:
     for look in looks:
         health = look.document.get("health") if look.document else None
         found[look.instance] = f"{health or 'not known'}" if look.runs else "does not run"
-        for database in (look.document or {}).get("databases", ()):
-            found[database["path"]] = _said(database)
-            for replica in database["replicas"]:
-                found[f"{database['path']}, {replica['name']}"] = _said(replica)
+        with suppress(*_NONSENSE):
+            found |= dict(_changing(look.document or {}))
     return {printable(key): printable(text) for key, text in found.items()}
+
+
+def _changing(document: Part) -> Iterator[tuple[str, str]]:
+    for database in document["databases"]:
+        yield database["path"], _said(database)
+        for replica in database["replicas"]:
+            yield f"{database['path']}, {replica['name']}", _said(replica)
 
 
 def printable(text: str) -> str:
@@ -139,9 +145,12 @@ def _lag(replica: Part) -> str:
 
 
 def _last_drill(database: Part, replica: Part) -> Part | None:
-    """Of this replica; an older daemon knows only the database's last."""
-    found: Part | None = replica["verified"] if "verified" in replica else database.get("verified")
-    return found
+    """Of this replica; an older daemon knows only the database's last, which may have been another's."""
+    if "verified" in replica:
+        own: Part | None = replica["verified"]
+        return own
+    last: Part | None = database.get("verified")
+    return last if last and last.get("replica") == replica["name"] else None
 
 
 def _verified(verified: Part | None, now_ms: int) -> str:

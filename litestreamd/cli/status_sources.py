@@ -38,7 +38,10 @@ def look_at_one(daemon: Daemon, timeout_s: float) -> Look:
         look = _dead(daemon, error)
     if daemon.database is None or look.document is None:
         return look
-    return Look(look.instance, _only(look.document, daemon.database), look.runs, look.why)
+    try:
+        return Look(look.instance, _only(look.document, daemon.database), look.runs, look.why)
+    except (AttributeError, LookupError, TypeError):
+        raise EnvironmentFault(f"what {daemon.socket} says makes no sense to this version") from None
 
 
 def look_at_all() -> list[Look]:
@@ -63,8 +66,9 @@ def _dead(daemon: Daemon, error: NotRunning) -> Look:
 def _last_words(document: dict[str, Any] | None) -> str:
     if document is None:
         return "the daemon does not run or does not answer, and has left nothing that this user may read"
-    when = ago(time.time_ns() // 1_000_000, document["now_ms"])
-    return f"the daemon does not run: this is what it said {when}"
+    said_ms = document.get("now_ms")
+    when = f" {ago(time.time_ns() // 1_000_000, said_ms)}" if isinstance(said_ms, int) else ""
+    return f"the daemon does not run: this is what it said{when}"
 
 
 def _read(path: Path) -> dict[str, Any]:

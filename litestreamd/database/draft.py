@@ -70,7 +70,9 @@ def draft_for(target: Path, uid: int = -1, gid: int = -1) -> Iterator[Draft]:
     (-1: ours), who could not get at his database otherwise."""
     with told(target.parent):
         for folder in (*reversed(target.parent.parents), target.parent):
-            if not folder.exists():
+            if folder.exists():
+                continue
+            with suppress(FileExistsError):  # another restore was faster
                 folder.mkdir(mode=0o700)
                 give(folder, uid, gid)
         remove_abandoned(target)

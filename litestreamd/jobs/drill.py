@@ -20,6 +20,7 @@ from litestreamd.jobs.drill_changes import Superseded
 from litestreamd.jobs.drill_compare import Barrier, Comparison, Live, RestoredState, compare, not_compared
 from litestreamd.jobs.drill_events import DrillFailed, DrillPassed
 from litestreamd.jobs.events import Observer
+from litestreamd.jobs.restore_sink import Progress
 from litestreamd.jobs.restore_source import open_object
 from litestreamd.jobs.verify import Checks, Damage, Verified, verify
 from litestreamd.plan.restore import RestorePlan
@@ -105,7 +106,7 @@ def _drill(replica: Replica, ground: Ground, checks: Checks, tell: Observer) -> 
             admit = partial(ensure_room, ground.scratch)
             verified = _reaching(durable, verify(replica, replace(checks, output=output, admit=admit), tell))
             try:
-                return verified, _comparison(verified, output, ground, durable)
+                return verified, _comparison(verified, output, ground, durable, checks.progress)
             except Superseded as error:
                 why = str(error)
     return verified, not_compared(f"every state that was restored was superseded meanwhile: {why}")
@@ -123,7 +124,9 @@ def _reaching(durable: int | None, verified: Verified) -> Verified:
     return replace(verified, damage=(*verified.damage, Damage("", error, ())))
 
 
-def _comparison(verified: Verified, output: Path, ground: Ground, durable: int | None) -> Comparison:
+def _comparison(
+    verified: Verified, output: Path, ground: Ground, durable: int | None, progress: Progress | None
+) -> Comparison:
     if not ground.compare_live:
         return not_compared("-no-live was given")
     if not verified.filled or verified.damage:
@@ -133,7 +136,7 @@ def _comparison(verified: Verified, output: Path, ground: Ground, durable: int |
         return not_compared("a backup of Litestream 0.3 has no TXIDs that could be followed")
     page_size = open_object(verified.replica, plan.steps[-1]).header.page_size
     state = RestoredState(verified.replica, plan.max_txid, output, page_size)
-    return compare(state, ground.database, ground.state, ground.barrier if durable is not None else None)
+    return compare(state, ground.database, ground.state, ground.barrier if durable is not None else None, progress)
 
 
 def _tell(outcome: Outcome, database: str, tell: Observer) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from pathlib import Path
 
 from litestreamd.basics.errors import LitestreamdError
@@ -25,6 +26,7 @@ from litestreamd.database.page_differences import RestoredPages, differences
 from litestreamd.database.page_set import PageSet
 from litestreamd.database.state import load_state
 from litestreamd.jobs.drill_changes import Changes, Superseded, Touched
+from litestreamd.jobs.restore_sink import Progress
 from litestreamd.plan.position import Still, next_step
 from litestreamd.replica.port import Replica
 from litestreamd.wal.checksum import stored
@@ -79,7 +81,9 @@ def not_compared(why: str) -> Comparison:
     return Comparison(Live.NOT_COMPARED, why)
 
 
-def compare(state: RestoredState, database: Path, directory: Path, barrier: Barrier | None) -> Comparison:
+def compare(
+    state: RestoredState, database: Path, directory: Path, barrier: Barrier | None, progress: Progress | None = None
+) -> Comparison:
     """Compare; `directory` is the state directory of the database.
 
     Raises Superseded, DamagedData, and the errors of the port, of the disk and of SQLite.
@@ -90,7 +94,7 @@ def compare(state: RestoredState, database: Path, directory: Path, barrier: Barr
             if live.page_size != state.page_size:
                 return _of_other_size(state, live, barrier)
             with RestoredPages(state.path, state.page_size) as restored:
-                return _Comparing(state, live, restored).compare(directory, barrier)
+                return _Comparing(state, live, restored, progress).compare(directory, barrier)
     except Absent:
         return not_compared(f"there is no live database at {database}")
     except NotReadable as error:
@@ -112,12 +116,15 @@ def _of_other_size(state: RestoredState, live: LivePages, barrier: Barrier | Non
 class _Comparing:
     """One comparison."""
 
-    def __init__(self, state: RestoredState, live: LivePages, restored: RestoredPages) -> None:
+    def __init__(
+        self, state: RestoredState, live: LivePages, restored: RestoredPages, progress: Progress | None
+    ) -> None:
         self._state, self._live, self._restored = state, live, restored
+        self._told = partial(_tell, progress) if progress else None
 
     def compare(self, directory: Path, barrier: Barrier | None) -> Comparison:
         before = self._header()
-        found = differences(self._live, self._restored)
+        found = differences(self._live, self._restored, told=self._told)
         if not found.total():
             return Comparison(Live.EQUAL)
         reached = barrier() if barrier else None
@@ -181,6 +188,10 @@ class _Comparing:
         what = f"page {named} is" if count == 1 else f"{count} pages ({named}) are"
         why = f"{what} not as in TXID {format_txid(self._state.txid)}, and no commit since has changed that"
         return Comparison(Live.DIFFERENT, why, changed, different=count, pages=pages)
+
+
+def _tell(progress: Progress, done: int, total: int) -> None:
+    progress(done, total, "comparing with the live database")
 
 
 def _left(found: PageSet, without: PageSet | Touched) -> PageSet:

@@ -42,8 +42,7 @@ from litestreamd.plan.rules import Rules
 from litestreamd.replica.port import Replica
 from litestreamd.wal.index import IndexHeader
 
-REST_S = 2.0
-SETTLE_QUIET_S = 5.0
+REST_S, SETTLE_QUIET_S = 2.0, 5.0
 
 
 class Replication:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from pathlib import Path
 
 from litestreamd.basics.clock import format_time
@@ -174,7 +175,8 @@ def _ask_sqlite(
     if wanted is Integrity.NONE:
         return wanted
     try:
-        unknown = check_integrity(draft.path, quick=wanted is Integrity.QUICK)
+        alive = partial(request.progress, 0, 0, "SQLite checks it") if request.progress else None
+        unknown = check_integrity(draft.path, wanted is Integrity.QUICK, alive)
     except DamagedData as error:
         raise DamagedData(
             f"{replica.description}: every object is sound, but the database in them is not: {error} "

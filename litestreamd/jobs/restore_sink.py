@@ -8,8 +8,13 @@ from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Protocol
 
-Progress = Callable[[int, int], None]
-"""progress(done, total): bytes of the database so far, and in all; from any thread, one call at a time."""
+
+class Progress(Protocol):
+    """Told how far long work is; from any thread, one call at a time."""
+
+    def __call__(self, done: int, total: int, work: str = "") -> None:
+        """Bytes so far, and in all (0: not known). `work`: what is done to them when they are not being restored; only
+        that it goes on may be known, then both are 0."""
 
 
 Admit = Callable[[int], object]

@@ -82,11 +82,14 @@ def verify(replica: Replica, checks: Checks, tell: Observer) -> Verified:
     were = (*objects, *(StoredObject(error.name, expected.objects[error.name].size, 0) for error in gone))
     errors: list[DamagedObject | None]
     if checks.everything:
-        read, errors = len(objects), [*gone, *_prove_each(replica, objects, expected, checks.parallelism)]
+        read, errors = len(objects), [*gone, *_prove_each(replica, objects, expected, checks, "reading every object")]
     else:
         # A restore skips what newer objects replace; an older moment may need it.
         steps = plan.steps if filled and isinstance(plan, RestorePlan) else ()
-        read, errors = 0, [*_of_the_plan(were, gone), *_prove_each(replica, steps, expected, checks.parallelism)]
+        read, errors = (
+            0,
+            [*_of_the_plan(were, gone), *_prove_each(replica, steps, expected, checks, "reading its objects")],
+        )
     known = {damage.name for damage in found}
     found += [_damage(were, error) for error in errors if error and str(error.name) not in known]
     return Verified(replica, tuple(findings(objects)), plan, filled, read, tuple(found))
@@ -161,10 +164,17 @@ def _of_the_plan(were: Sequence[StoredObject], gone: Sequence[DamagedObject]) ->
 
 
 def _prove_each(
-    replica: Replica, objects: Sequence[Stored], expected: Expected, parallelism: int
+    replica: Replica, objects: Sequence[Stored], expected: Expected, checks: Checks, deed: str
 ) -> list[DamagedObject | None]:
-    with worker_pool(parallelism) as pool:
-        return list(done_ahead(pool, partial(_prove, replica, expected), objects, 2 * parallelism))
+    found, done, total = list[DamagedObject | None](), 0, sum(stored.size for stored in objects)
+    with worker_pool(checks.parallelism) as pool:
+        proven = done_ahead(pool, partial(_prove, replica, expected), objects, 2 * checks.parallelism)
+        for stored, error in zip(objects, proven, strict=True):
+            found.append(error)
+            done += stored.size
+            if checks.progress:
+                checks.progress(done, total, deed)
+    return found
 
 
 def _prove(replica: Replica, expected: Expected, stored: Stored) -> DamagedObject | None:

@@ -90,3 +90,22 @@ def test_a_new_beginning_has_its_own_rate() -> None:
     clock.now += 10
     progress(10 * MIB, 40 * MIB)
     assert stream.getvalue() == "litestreamd: 25%, 10.0 MiB of 40.0 MiB, 1.0 MiB/s, 30s left\n"
+
+
+def test_what_is_done_is_told_and_has_its_own_rate() -> None:
+    stream, clock = Stream(terminal=False), Clock()
+    progress = Progress(stream, clock)
+    progress(30 * MIB, 40 * MIB)
+    clock.now += 10
+    progress(0, 0, "SQLite checks it")
+    clock.now += 15
+    progress(0, 0, "SQLite checks it")
+    clock.now += 5
+    progress(10 * MIB, 40 * MIB, "comparing with the live database")
+    clock.now += 5
+    progress(20 * MIB, 40 * MIB, "comparing with the live database")
+    assert stream.getvalue().splitlines() == [
+        "litestreamd: SQLite checks it: for 0s",
+        "litestreamd: SQLite checks it: for 15s",
+        "litestreamd: comparing with the live database: 50%, 20.0 MiB of 40.0 MiB, 4.0 MiB/s, 5s left",
+    ]

@@ -227,3 +227,19 @@ def test_a_terminal_is_drawn_anew(
 def test_watch_goes_with_neither(other: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "-watch", other, "app"]) == ExitCode.USAGE
     assert f"-watch and {other} exclude each other" in capsys.readouterr().err
+
+
+def test_nonsense_of_one_instance_is_no_traceback(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    left(machine, "mad", json.dumps({"databases": [], "health": 3, "now_ms": "soon"}))
+    assert main(["status"]) == ExitCode.FAILING
+    assert "mad: what it says makes no sense to this version\n" in capsys.readouterr().out
+    Looks(monkeypatch, {"instance": "mad", "health": "ok", "databases": [{"path": "/x"}]})
+    monkeypatch.setattr(command, "find_daemon", lambda *_: Daemon(machine / "none.sock", None))
+    assert main(["status", "-watch", "mad"]) == ExitCode.OK
+    assert " mad: ok\n" in capsys.readouterr().out
+    Looks(monkeypatch, {"instance": "mad", "databases": [{"path": "/x"}]})
+    monkeypatch.setattr(command, "find_daemon", lambda *_: Daemon(machine / "none.sock", None, "/x"))
+    assert main(["status", "/x"]) == ExitCode.FAILED
+    assert "makes no sense to this version" in capsys.readouterr().err

@@ -5,14 +5,16 @@ import re
 import shutil
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from litestreamd.basics.errors import ExitCode
 from litestreamd.cli.main import main
+from litestreamd.jobs.inquiry import inquire
 from litestreamd.ltx.names import ObjectName
 from litestreamd.replica.folder.replica import FolderReplica
+from litestreamd.replica.port import Times
 from tests.support import folder_listing
 from tests.support.daemons import Daemon
 from tests.support.histories import START_MS, sqlite_history
@@ -131,3 +133,23 @@ def test_the_documentation_shows_every_field(tmp_path: Path, capsys: pytest.Capt
     assert shown.keys() == found["r0"].keys() >= found["r1"].keys()
     for part in ("window", "writer"):
         assert shown[part].keys() == found["r0"][part].keys()
+
+
+class Unasked(FolderReplica):
+    """A place whose listing shows when objects came, as S3's does; reads are counted."""
+
+    times = Times.STORE_UNASKED
+    reads: ClassVar[list[ObjectName]] = []
+
+    def read_at(self, name: ObjectName, offset: int, length: int) -> bytes:
+        self.reads.append(name)
+        return super().read_at(name, offset, length)
+
+
+def test_where_a_time_costs_a_request_one_is_made(tmp_path: Path) -> None:
+    """A snapshot is stored long after the state it holds, and dates the beginning of the window."""
+    sqlite_history(tmp_path, tmp_path / "replica")
+    shutil.copytree(tmp_path / "replica", tmp_path / "copy", copy_function=shutil.copyfile)
+    answer = inquire(Unasked(tmp_path / "copy", "s3"), lambda: None, 0)
+    assert answer.window and answer.window.oldest.created_ms == START_MS + 3000
+    assert Unasked.reads == [ObjectName(9, 1, 3)]
