@@ -198,6 +198,10 @@ class Replica(Protocol):
     def create_note(self, name: str, data: bytes) -> Created:
         """Store a small note that Litestream does not see; same promises as `create`."""
 
+    def delete_note(self, name: str) -> None:
+        """Remove a note; one that is gone already is no error. For what was made to try the place only: writer epochs
+        are for ever."""
+
     def clear_unfinished(self) -> None:
         """Remove what creates that were broken off have left where no listing shows it. To be asked by the one who
         alone may write here, before its first create."""

@@ -144,6 +144,9 @@ class Retrying:
     def create_note(self, name: str, data: bytes) -> Created:
         return self._patience.run(lambda: self._replica.create_note(name, data))
 
+    def delete_note(self, name: str) -> None:
+        self._patience.run(lambda: self._replica.delete_note(name))
+
     def clear_unfinished(self) -> None:
         self._patience.run(self._replica.clear_unfinished)
 

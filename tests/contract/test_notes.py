@@ -35,6 +35,17 @@ def test_notes_and_objects_do_not_see_each_other(place: Place) -> None:
     assert list(place.replica().list_notes()) == ["writers/a.json"]
 
 
+def test_a_note_that_only_tried_the_place_can_be_taken_away(place: Place) -> None:
+    for name in ("probes/a.json", "writers/a.json"):
+        place.replica().create_note(name, b"x")
+    for _ in range(2):
+        place.replica().delete_note("probes/a.json")
+        assert list(place.replica().list_notes()) == ["writers/a.json"]
+    with pytest.raises(ObjectMissing):
+        place.replica().read_note("probes/a.json")
+    assert place.replica().create_note("probes/a.json", b"y") is Created.CREATED
+
+
 def test_a_missing_note(place: Place) -> None:
     assert place.replica().has_note("writers/none.json") is False
     with pytest.raises(ObjectMissing):

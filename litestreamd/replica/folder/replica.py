@@ -101,6 +101,13 @@ class FolderReplica:
     def create_note(self, name: str, data: bytes) -> Created:
         return self._create(self._note_path(name), [data], time_ns=None)
 
+    def delete_note(self, name: str) -> None:
+        path = self._note_path(name)
+        with translated(self.description), self._held_root():
+            path.unlink(missing_ok=True)
+            with suppress(OSError):  # somebody else's note is in it
+                path.parent.rmdir()
+
     def clear_unfinished(self) -> None:
         """Nothing to do: a create sweeps its own folder, where others may be at work."""
 

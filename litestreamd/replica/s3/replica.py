@@ -99,6 +99,9 @@ class S3Replica:
     def create_note(self, name: str, data: bytes) -> Created:
         return self._create(Item(self._layout.note_key(name), "note", {}), [data], len(data))
 
+    def delete_note(self, name: str) -> None:
+        self._deletions.delete([self._layout.note_key(name)])
+
     def clear_unfinished(self) -> None:
         self._uploads.clear_unfinished(self._layout.root)
 
