@@ -86,10 +86,8 @@ def verify(replica: Replica, checks: Checks, tell: Observer) -> Verified:
     else:
         # A restore skips what newer objects replace; an older moment may need it.
         steps = plan.steps if filled and isinstance(plan, RestorePlan) else ()
-        read, errors = (
-            0,
-            [*_of_the_plan(were, gone), *_prove_each(replica, steps, expected, checks, "reading its objects")],
-        )
+        read = 0
+        errors = [*_of_the_plan(were, gone), *_prove_each(replica, steps, expected, checks, "reading its objects")]
     known = {damage.name for damage in found}
     found += [_damage(were, error) for error in errors if error and str(error.name) not in known]
     return Verified(replica, tuple(findings(objects)), plan, filled, read, tuple(found))
