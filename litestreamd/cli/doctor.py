@@ -1,7 +1,7 @@
 """`doctor`: whether everything around an instance is as it has to be, a line for each thing, with the way out.
 
-In: an instance, or a database of a configuration. Out: findings, as text or JSON. Exit code 0 unless something is wrong;
-then that of the first error.
+In: an instance, or a database of a configuration. Out: findings, as text or JSON. Exit code 0 unless something is
+wrong; then that of the first error.
 """
 
 import stat
@@ -42,8 +42,8 @@ def run(arguments: Arguments, units: Units | None = None) -> ExitCode:
 
 def _findings(word: str, arguments: Arguments, units: Units) -> Iterator[Finding]:
     try:
-        config = configuration(arguments, None if "/" in word else word)
         targets = select(word, arguments)
+        config = configuration(arguments, None if "/" in word else word)
     except (ConfigError, LitestreamdError) as fault:
         for line in str(fault).splitlines():
             yield error("configuration", line, code=fault.exit_code)
