@@ -10,6 +10,7 @@ from pathlib import Path
 
 from litestreamd.basics.errors import ExitCode
 from litestreamd.basics.quantities import format_size
+from litestreamd.cli.disks import SHARED, kind_of_mount
 from litestreamd.cli.doctor_finding import Finding, error, looked_at, ok, warning
 from litestreamd.cli.doctor_user import READ, SEARCH, WRITE, User, existing, owner_of
 from litestreamd.config.model import DatabaseSettings
@@ -19,8 +20,6 @@ from litestreamd.database.rollback_note import RollbackNote
 from litestreamd.jobs.rollback import ways_out
 
 _LEAST_ROOM = 64 << 20
-_SHARED = {"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "ceph", "glusterfs", "fuse.glusterfs", "afs"}
-"""File systems without shared memory between machines (SQLite's "WAL", section 2)."""
 
 
 def examine_database(settings: DatabaseSettings, state: Path, user: User) -> Iterator[Finding]:
@@ -97,24 +96,13 @@ def _journal_mode(path: Path, settings: DatabaseSettings) -> Iterator[Finding]:
 
 
 def _file_system(path: Path) -> Iterator[Finding]:
-    kind = _kind_of_mount(path)
-    if kind in _SHARED:
+    kind = kind_of_mount(path)
+    if kind in SHARED:
         yield error(
             "file system", f"{path} lies on {kind}, where SQLite's WAL does not work", "move it to a local disk"
         )
     else:
         yield ok("file system", f"{kind or 'of a kind that cannot be told'}")
-
-
-def _kind_of_mount(path: Path) -> str | None:
-    """By the longest mount point above it (proc(5), mounts)."""
-    best, kind = "", None
-    for line in Path("/proc/self/mounts").read_text().splitlines():
-        fields = line.split(" ")
-        point = fields[1].encode().decode("unicode_escape")
-        if (path == Path(point) or Path(point) in path.parents) and len(point) >= len(best):
-            best, kind = point, fields[2]
-    return kind
 
 
 def _versions(path: Path) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from litestreamd.basics.errors import ExitCode, LitestreamdError, RightsError
 from litestreamd.basics.quantities import format_duration
+from litestreamd.cli.disks import existing_part, same_disk
 from litestreamd.cli.doctor_finding import Finding, error, looked_at, ok, warning
 from litestreamd.cli.doctor_user import SEARCH, WRITE, User
 from litestreamd.replica.build import build_replica
@@ -36,8 +37,8 @@ def examine_replica(spec: ReplicaSpec, database: Path, user: User) -> Iterator[F
 
 def _folder(subject: str, root: Path, database: Path, user: User) -> Iterator[Finding]:
     """A place on this machine."""
-    there = next(each for each in (root, *root.parents) if each.exists())
-    if database.parent.exists() and there.stat().st_dev == database.parent.stat().st_dev:
+    there = existing_part(root)
+    if same_disk(root, database):
         yield warning(
             subject, f"{root} is on the disk of the database: a replica there does not survive the disk",
             "mount another disk there, or add a replica elsewhere",

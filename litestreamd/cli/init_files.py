@@ -30,7 +30,7 @@ def write_dropin(path: Path, text: str, dry: bool) -> str:
     done = "would be replaced" if path.exists() else "would be written"
     if not dry:
         done = done.removeprefix("would be ")
-        _replace(path, text)
+        replace_file(path, text, 0o644)
     return f"{path}: {done}"
 
 
@@ -42,8 +42,7 @@ def guard_configuration(path: Path, owner: Owner, dry: bool) -> list[str]:
     if status.st_uid == 0 and status.st_gid == gid and mode & 0o040 and not mode & ~_MODE:
         return []
     if not dry:
-        os.chown(real, 0, gid)
-        real.chmod(_MODE)
+        give_to_service(real, owner)
     return [f"{path}: {'would be' if dry else 'is now'} root:{owner.group} {_MODE:04o}"]
 
 
@@ -53,12 +52,23 @@ def foreign_contents(folders: Sequence[Path], owner: Owner) -> list[Path]:
     return [folder for folder in folders if any(path.lstat().st_uid != uid for path in (folder, *folder.iterdir()))]
 
 
-def _replace(path: Path, text: str) -> None:
+def give_to_service(path: Path, owner: Owner) -> None:
+    """root:<group> 0640."""
+    os.chown(path, 0, group_number(owner))
+    path.chmod(_MODE)
+
+
+def replace_file(path: Path, text: str, mode: int) -> None:
+    """Whole or not at all."""
     new = path.with_name(f".{path.name}.{os.getpid()}")
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     try:
-        new.write_text(text)
-        new.chmod(0o644)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+        with os.fdopen(descriptor, "w") as file:
+            os.fchmod(descriptor, mode)
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
         new.rename(path)
     finally:
         new.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """Whose databases they are.
 
-In: a Config, and the names that the command line gives. Out: an `Owner`; or a UsageError when there is none, more than
-one, or when it is root (the units run as root without any drop-in).
+In: a Config, and the names that the command line gives. Out: an `Owner`; or a UsageError when there is none, or more
+than one.
 """
 
 import grp
@@ -33,8 +33,6 @@ def find_owner(config: Config, user: str | None, group: str | None) -> Owner:
 
 
 def _owner(uid: int, gid: int) -> Owner:
-    if uid == 0:
-        raise UsageError("the databases belong to root, as whom the service runs without a drop-in: say -user if not")
     return Owner(_user_name(uid), _group_name(gid))
 
 

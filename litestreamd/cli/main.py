@@ -30,7 +30,7 @@ COMMANDS = {
     "generations": "list what Litestream 0.3 left of a database on its replicas",
     "ltx": "list the LTX files of a database on its replicas",
     "doctor": "look whether everything around an instance is as it has to be",
-    "init": "let systemd run an instance as the owner of its databases",
+    "init": "set an instance up: its configuration, and units that run as the owner of its databases",
     "failure": "report that a unit has failed, and run the hooks for that (used by systemd)",
     "version": "print the version",
 }

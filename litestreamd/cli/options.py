@@ -8,7 +8,7 @@ and every mistake is a UsageError of one sentence.
 
 import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from litestreamd.basics.errors import UsageError
@@ -48,6 +48,7 @@ class Arguments:
     given: Mapping[str, str]
     words: tuple[str, ...] = ()
     help_wanted: bool = False
+    every: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def switch(self, name: str) -> bool:
         """True when the switch was given (`-name`, `-name=true`)."""
@@ -56,6 +57,10 @@ class Arguments:
     def text(self, name: str) -> str | None:
         """The value as written, or None when the option was not given."""
         return self.given.get(name)
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """The values of an option that may be given several times, in order."""
+        return tuple(self.every.get(name, ()))
 
     def read(self, name: str, parse: Callable[[str], Value]) -> Value | None:
         """The value through `parse`, whose UsageError gets the option's name in front; None when not given."""
@@ -90,9 +95,11 @@ class Arguments:
 
 
 def parse_arguments(words: Sequence[str], options: Sequence[Option]) -> Arguments:
-    """Read the words after the command's name. A repeated option counts as given last. Raises UsageError."""
+    """Read the words after the command's name. A repeated option counts as given last, unless it is asked for by
+    `texts`. Raises UsageError."""
     known = {name: option for option in options for name in (option.name, *option.also)}
     given: dict[str, str] = {}
+    every: dict[str, list[str]] = {}
     rest: list[str] = []
     remaining = iter(words)
     for word in remaining:
@@ -108,7 +115,8 @@ def parse_arguments(words: Sequence[str], options: Sequence[Option]) -> Argument
             if option is None:
                 raise UsageError(_unknown(word.partition("=")[0], name, known))
             given[option.name] = _value(option, value if equals else None, remaining, known)
-    return Arguments(given, tuple(rest))
+            every.setdefault(option.name, []).append(given[option.name])
+    return Arguments(given, tuple(rest), every=every)
 
 
 def _value(option: Option, attached: str | None, remaining: Iterator[str], known: Mapping[str, Option]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from litestreamd.config.unit_values import paths_value
 
-_MARK = "# Written by litestreamd init"
+MARK = "# Written by litestreamd init"
 HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
 """What ProtectHome= hides."""
 
@@ -46,7 +46,7 @@ def owner_dropin(instance: str, owner: Owner, folders: Folders, may_chown: bool,
     firmly = folders.written if firm else ()
     leniently = folders.replicas if firm else (*folders.written, *folders.replicas)
     lines = [
-        f"{_MARK} {instance}: run it again after changing the configuration.",
+        f"{MARK} {instance}: run it again after changing the configuration.",
         "# Own settings belong into another file of this folder, which systemd reads as well.",
         "[Unit]",
         # A volume that is not mounted looks like a lost database.
@@ -66,7 +66,7 @@ def owner_dropin(instance: str, owner: Owner, folders: Folders, may_chown: bool,
 
 def is_ours(text: str) -> bool:
     """Whether `owner_dropin` wrote this text."""
-    return text.startswith(_MARK)
+    return text.startswith(MARK)
 
 
 def in_home(path: Path) -> bool:

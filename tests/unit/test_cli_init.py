@@ -224,8 +224,7 @@ def test_who_is_asked_for_counts_more(place: Path) -> None:
 
 @root_only
 def test_nobody_root_and_two_owners_are_refused(place: Path) -> None:
-    with pytest.raises(UsageError, match="belong to root"):
-        init_owner.find_owner(databases(place, "data/a.db"), None, None)
+    assert init_owner.find_owner(databases(place, "data/a.db"), None, None).user == "root"
     os.chown(place / "data", 54321, 54321)
     with pytest.raises(UsageError, match=r"do not belong to one user and group .*54321:54321"):
         init_owner.find_owner(databases(place, "data/a.db", "backup/b.db"), None, None)
@@ -277,7 +276,7 @@ def test_what_is_written(machine: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert f"{machine}/web@7.yml: is now root:daemon 0640\n" in out
     assert out.count(": written\n") == 4
     assert "systemctl daemon-reload" in out
-    assert f"chown -R daemon:daemon {machine}/backup\n" in out, "it belongs to root"
+    assert f"chown -R daemon:daemon {machine}/backup " in out, "it belongs to root"
 
 
 @root_only

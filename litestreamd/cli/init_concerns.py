@@ -1,0 +1,47 @@
+"""What `init` has to say about a setup that will work, and may not be what was meant.
+
+In: an instance and its configuration. Out: sentences, each with the way out.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from litestreamd.cli.disks import SHARED, kind_of_mount, same_disk
+from litestreamd.config.model import Config
+from litestreamd.daemon.units import Units
+from litestreamd.replica.folder.settings import FolderSettings
+from litestreamd.replica.s3.settings import S3Settings
+
+KEYS = Path("/etc/litestreamd/keys")
+
+
+def concerns(instance: str, config: Config, credentials: bool) -> Iterator[str]:
+    """All of them."""
+    units = Units()
+    if units.there and not units.exists(f"{instance}.service"):
+        yield (
+            f"there is no {instance}.service on this machine: an instance is named like the service it protects, and "
+            "stands around it"
+        )
+    for settings in config.databases:
+        if not settings.path.exists():
+            yield f"{settings.path} does not exist yet: it is restored, if there is a backup, or waited for"
+        elif kind_of_mount(settings.path.resolve()) in SHARED:
+            yield f"{settings.path} lies on a network file system, where SQLite's WAL does not work"
+        for spec in settings.replicas:
+            if isinstance(spec.store, FolderSettings) and same_disk(spec.store.path, settings.path):
+                yield f"{spec.store.path} is on the disk of the database: a replica there does not survive the disk"
+    yield from _keys(instance, config, credentials)
+
+
+def _keys(instance: str, config: Config, credentials: bool) -> Iterator[str]:
+    stores = [spec.store for settings in config.databases for spec in settings.replicas]
+    buckets = [store for store in stores if isinstance(store, S3Settings)]
+    if any(store.keys is not None for store in buckets):
+        yield f"{config.source} holds access keys: better hand them over as credentials (docs/systemd.md)"
+    elif buckets and not credentials and not any(store.profile for store in buckets):
+        folder = KEYS / instance
+        yield (
+            "no access key is configured: unless a role of the machine gives one, write it into s3-access-key-id and "
+            f"s3-secret-access-key (0600) in {folder}, and run this again with -credentials {folder}"
+        )
