@@ -28,8 +28,8 @@ from litestreamd.database.manifest import Manifest
 from litestreamd.database.reported_damage import ReportedDamage
 from litestreamd.database.state_paths import state_directory
 from litestreamd.database.verified import Verified as Record
-from litestreamd.database.verified import load_verified, save_verified
-from litestreamd.jobs.drill import Ground, Outcome, drill, summarize
+from litestreamd.database.verified import load_each, load_verified, save_verified
+from litestreamd.jobs.drill import Ground, Outcome, drill, record_of, summarize
 from litestreamd.jobs.events import Event
 from litestreamd.jobs.expected import Look
 from litestreamd.jobs.verify import Checks, verify
@@ -87,7 +87,9 @@ def _drills(target: Target, arguments: Arguments) -> list[Outcome]:
     if state.is_dir():
         try:
             now_ms = time.time_ns() // 1_000_000
-            save_verified(state, summarize(outcomes, now_ms, _last(state)))
+            each = _each(state)
+            each |= {outcome.replica: record_of(outcome, now_ms, each.get(outcome.replica)) for outcome in outcomes}
+            save_verified(state, summarize(outcomes, now_ms, _last(state)), each)
         except LitestreamdError as error:
             warn(f"the result is not kept: {error}")
         _report_damage(outcomes, state, database, socket)
@@ -127,6 +129,7 @@ def _drill(
         scratch=_scratch(state, arguments),
         barrier=barrier_of(socket, database.path, spec.name),
         compare_live=not arguments.switch("no-live"),
+        checks=database.checks,
     )
     replica = build_replica(spec)
     manifest = Manifest(state / "replicas", spec.name, replica.description)
@@ -175,6 +178,12 @@ def _last(state: Path) -> Record | None:
     except LitestreamdError as error:
         warn(str(error))
         return None
+
+
+def _each(state: Path) -> dict[str, Record]:
+    with suppress(LitestreamdError):  # `_last` has said it
+        return load_each(state)
+    return {}
 
 
 def _show(outcome: Outcome, progress: Progress | None) -> None:

@@ -19,6 +19,7 @@ from litestreamd.config.replicas import PlacedReplica, ReplicaReader
 from litestreamd.config.rules import PlacedRules, read_rules
 from litestreamd.config.s3 import S3Reader
 from litestreamd.config.section import Section
+from litestreamd.config.sql_checks import sql_checks
 from litestreamd.plan.spool_quota import Quota
 
 _JOURNAL_MODES: Mapping[str, JournalMode] = {"wal": "wal", "require": "require"}
@@ -47,6 +48,7 @@ class DatabaseReader:
         self._restore = _restore_settings(top.section("restore"), RestoreSettings())
         interval_s = top.duration("sync-interval", 1.0, positive=True)
         self._rules = read_rules(top, reading, PlacedRules())
+        self._checks = sql_checks(top, reading, ())
         self._wal_limit, self._spool_quota = _room(top, _DEFAULTS.wal_limit, _DEFAULTS.spool_quota)
         self._replicas = ReplicaReader(
             reading, home, interval_s, S3Reader(reading, home, top), identities(top, reading, ())
@@ -91,6 +93,7 @@ class DatabaseReader:
             wal_limit=wal_limit,
             spool_quota=spool_quota,
             restore_if_missing=entry.flag("restore-if-db-not-exists", False),
+            checks=sql_checks(entry, self._reading, self._checks),
         )
         if path is None:
             return None

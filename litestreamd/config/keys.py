@@ -97,6 +97,12 @@ _HONOURED = (
     Key("snapshot.keep.daily", _RDG, State.HONOURED, "the same for days (UTC); default 0"),
     Key("snapshot.keep.weekly", _RDG, State.HONOURED, "the same for ISO weeks; default 0"),
     Key("snapshot.keep.monthly", _RDG, State.HONOURED, "the same for months; default 0"),
+    Key(
+        "verify.checks",
+        _DG,
+        State.HONOURED,
+        "SQL, a list, that has to be true of each restored database",
+    ),
     Key("snapshot.wal-limit", _DG, State.HONOURED, "how large the WAL may grow for a full image; default 128MiB"),
     Key(
         "spool-quota",
@@ -137,7 +143,6 @@ S3_KEYS = tuple(
 _NO_EFFECT = (
     Key("mcp-addr", _G, State.NO_EFFECT, "there is no MCP server"),
     Key("validation.interval", _G, State.NO_EFFECT, "litestreamd verify checks replicas, and its timer"),
-    Key("verify.checks", _G, State.NO_EFFECT, "litestreamd verify checks all that can be checked"),
     Key("verify-compaction", _G, State.NO_EFFECT, "every compaction is verified, always"),
     Key("heartbeat-url", _G, State.NO_EFFECT, "no heartbeat is sent yet"),
     Key("heartbeat-interval", _G, State.NO_EFFECT, "no heartbeat is sent yet"),

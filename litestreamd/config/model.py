@@ -35,7 +35,8 @@ class DatabaseSettings:
     a TRUNCATE checkpoint, 0 = never. max_sync_wal_bytes: WAL taken into one file, 0 = no limit.
     journal_mode: "wal" switches a rollback-journal database to WAL once, "require" refuses it.
     wal_limit: bytes that the WAL may grow to while a full image is read. spool_quota: room for what replicas lack.
-    restore_if_missing: the daemon restores it before it begins, if there is something to restore.
+    restore_if_missing: the daemon restores it before it begins, if there is something to restore. checks: SQL that a
+    drill asks the restored database.
     """
 
     path: Path
@@ -51,6 +52,7 @@ class DatabaseSettings:
     wal_limit: int = 128 << 20
     spool_quota: Quota = field(default_factory=Quota)
     restore_if_missing: bool = False
+    checks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

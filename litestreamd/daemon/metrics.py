@@ -100,6 +100,12 @@ OF_REPLICA = (
     Metric("litestreamd_replica_lag_txids", "TXIDs that the replica lacks.", _value("lag_txids"), after_death=True),
     Metric("litestreamd_replica_last_sync_timestamp_seconds", "When the replica last got something, or was found to be"
            " ours to write.", _value("last_sync_ms", 0.001), after_death=True),
+    Metric("litestreamd_replica_last_verified_timestamp_seconds", "When a drill last proved the replica or failed to.",
+           _verified("at_ms", 0.001), after_death=True),
+    Metric("litestreamd_replica_last_verify_success", "Whether that drill succeeded.", _verified("ok"),
+           after_death=True),
+    Metric("litestreamd_replica_verified_txid", "The TXID that that drill restored.", _verified("txid"),
+           after_death=True),
     Metric("litestreamd_replica_healthy", "Whether nothing fails there now.",
            _whether(lambda part: part.get("error") is None)),
     Metric("litestreamd_replica_weak_fence", "Whether the store cannot refuse a second writer.",

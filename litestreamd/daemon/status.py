@@ -15,7 +15,7 @@ from litestreamd.basics.errors import LitestreamdError
 from litestreamd.daemon.board import Board, ReplicaTally, Tally, Trouble
 from litestreamd.daemon.instance import Instance
 from litestreamd.daemon.protection import Protection
-from litestreamd.database.verified import load_verified
+from litestreamd.database.verified import load_each, load_verified
 from litestreamd.jobs.ship import Line, Stage
 from litestreamd.jobs.standing import Stage as Capturing
 from litestreamd.jobs.standing import Standing
@@ -70,7 +70,7 @@ class StatusDocument:
     def _database(self, protection: Protection) -> Document:
         replication, tally = protection.replication, self._board.of(str(protection.settings.path))
         standing = replication.outlook.standing()
-        verified = _last_drill(self._instance.state_of(protection.settings))
+        verified, each = _last_drills(self._instance.state_of(protection.settings))
         return {
             "path": str(protection.settings.path),
             "state": standing.stage.value,
@@ -88,7 +88,10 @@ class StatusDocument:
             "spool_quota": standing.spool_quota,
             "errors": dict(tally.errors),
             "verified": verified,
-            "replicas": [self._replica(protection, line, standing, tally) for line in replication.lines],
+            "replicas": [
+                self._replica(protection, line, standing, tally) | {"verified": each.get(line.replica.name)}
+                for line in replication.lines
+            ],
         }
 
     def _replica(self, protection: Protection, line: Line, standing: Standing, database: Tally) -> Document:
@@ -117,12 +120,15 @@ class StatusDocument:
         }
 
 
-def _last_drill(state: Path) -> Document | None:
+def _last_drills(state: Path) -> tuple[Document | None, Mapping[str, Document]]:
+    """Of the database, and of its replicas by name."""
     try:
         verified = load_verified(state)
+        return None if verified is None else verified.to_json(), {
+            name: record.to_json() for name, record in load_each(state).items()
+        }
     except LitestreamdError:
-        return None  # the next drill writes it anew
-    return None if verified is None else verified.to_json()
+        return None, {}  # the next drill writes it anew
 
 
 def _replica_state(line: Line, standing: Standing, lacking: int, late: bool) -> str:

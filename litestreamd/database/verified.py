@@ -1,10 +1,11 @@
-"""`verified.json`: what the last drill of a database found, and when one last was well.
+"""`verified.json`: what the last drill of a database found, and of each of its replicas, and when one last was well.
 
-In and out: a Verified in the state directory of a database. Promised: written whole or not at all, for the owner of
-that directory, whoever ran the drill; there is none before the first drill.
+In and out: Verified values in the state directory of a database. Promised: written whole or not at all, for the owner
+of that directory, whoever ran the drill; there is none before the first drill.
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -35,10 +36,12 @@ class Verified:
         return asdict(self)
 
 
-def save_verified(state: Path, found: Verified) -> None:
-    """Replace the record in an existing state directory. Raises EnvironmentFault, RightsError."""
+def save_verified(state: Path, found: Verified, each: Mapping[str, Verified] | None = None) -> None:
+    """Replace the record in an existing state directory; `each`: of replicas, by name. Raises EnvironmentFault,
+    RightsError."""
     path = state / _NAME
-    write_json(path, {"version": VERSION, **found.to_json()})
+    replicas = {name: record.to_json() for name, record in (each or {}).items()}
+    write_json(path, {"version": VERSION, **found.to_json(), "replicas": replicas})
     with told(path):
         owner = state.stat()
         if os.geteuid() == 0:
@@ -46,11 +49,23 @@ def save_verified(state: Path, found: Verified) -> None:
 
 
 def load_verified(state: Path) -> Verified | None:
-    """The last result; None when there was no drill. Raises DamagedData, EnvironmentFault."""
+    """The last result of the database; None when there was no drill. Raises DamagedData, EnvironmentFault."""
     path = state / _NAME
     value = read_json(path)
-    if value is None:
-        return None
+    return None if value is None else _parse(path, value)
+
+
+def load_each(state: Path) -> dict[str, Verified]:
+    """The last result of each replica that had a drill. Raises DamagedData, EnvironmentFault."""
+    path = state / _NAME
+    value = read_json(path)
+    replicas = {} if value is None else value.get("replicas", {})
+    if not isinstance(replicas, dict):
+        raise _damaged(path)
+    return {str(name): _parse(path, record) for name, record in replicas.items()}
+
+
+def _parse(path: Path, value: Mapping[str, Any]) -> Verified:
     try:
         txid, last = value["txid"], value["last_ok_ms"]
         return Verified(
@@ -59,4 +74,8 @@ def load_verified(state: Path) -> Verified | None:
             None if last is None else int(last),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError):
-        raise DamagedData(f"{path} is damaged; the next drill writes it anew, or remove it") from None
+        raise _damaged(path) from None
+
+
+def _damaged(path: Path) -> DamagedData:
+    return DamagedData(f"{path} is damaged; the next drill writes it anew, or remove it")

@@ -15,6 +15,7 @@ from pathlib import Path
 from litestreamd.basics.errors import DamagedData, LitestreamdError
 from litestreamd.basics.txid import format_txid
 from litestreamd.database.scratch import ensure_room, scratch_folder
+from litestreamd.database.sql_check import run_check
 from litestreamd.database.verified import Verified as Record
 from litestreamd.jobs.drill_changes import Superseded
 from litestreamd.jobs.drill_compare import Barrier, Comparison, Live, RestoredState, compare, not_compared
@@ -33,13 +34,15 @@ ATTEMPTS = 3
 @dataclass(frozen=True, slots=True)
 class Ground:
     """Where a drill happens. database: the live one. state: its state directory. scratch: an existing folder.
-    barrier: of this replica, None without a daemon. compare_live: False leaves the live database alone."""
+    barrier: of this replica, None without a daemon. compare_live: False leaves the live database alone. checks: SQL of
+    the operator (database/sql_check.py)."""
 
     database: Path
     state: Path
     scratch: Path
     barrier: Barrier | None = None
     compare_live: bool = True
+    checks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +87,20 @@ def summarize(outcomes: Sequence[Outcome], now_ms: int, last: Record | None) -> 
     """The record of a database: the first outcome that is not well, else the one with the oldest state. `last` is the
     record so far."""
     failed = [outcome for outcome in outcomes if outcome.error]
-    chosen = failed[0] if failed else min(outcomes, key=lambda outcome: outcome.txid or 0)
-    live = chosen.comparison.live if chosen.comparison else Live.NOT_COMPARED
+    return record_of(failed[0] if failed else min(outcomes, key=lambda outcome: outcome.txid or 0), now_ms, last)
+
+
+def record_of(outcome: Outcome, now_ms: int, last: Record | None) -> Record:
+    """Of one replica; `last` is its record so far."""
+    error = outcome.error
     return Record(
-        ok=not failed,
+        ok=error is None,
         at_ms=now_ms,
-        txid=chosen.txid,
-        replica=chosen.replica,
-        error=str(chosen.error) if chosen.error else None,
-        live=live.value,
-        last_ok_ms=now_ms if not failed else last.last_ok_ms if last else None,
+        txid=outcome.txid,
+        replica=outcome.replica,
+        error=str(error) if error else None,
+        live=(outcome.comparison.live if outcome.comparison else Live.NOT_COMPARED).value,
+        last_ok_ms=now_ms if error is None else last.last_ok_ms if last else None,
     )
 
 
@@ -105,6 +112,7 @@ def _drill(replica: Replica, ground: Ground, checks: Checks, tell: Observer) -> 
             output = folder / "restored.db"
             admit = partial(ensure_room, ground.scratch)
             verified = _reaching(durable, verify(replica, replace(checks, output=output, admit=admit), tell))
+            verified = _asked(verified, output, ground)
             try:
                 return verified, _comparison(verified, output, ground, durable, checks.progress)
             except Superseded as error:
@@ -122,6 +130,14 @@ def _reaching(durable: int | None, verified: Verified) -> Verified:
         f"{format_txid(durable)} had arrived there"
     )
     return replace(verified, damage=(*verified.damage, Damage("", error, ())))
+
+
+def _asked(verified: Verified, output: Path, ground: Ground) -> Verified:
+    """What the operator wants to know of the restored database."""
+    if not verified.filled or verified.damage:
+        return verified
+    failed = [Damage("", complaint, ()) for sql in ground.checks if (complaint := run_check(output, sql)) is not None]
+    return replace(verified, damage=tuple(failed))
 
 
 def _comparison(

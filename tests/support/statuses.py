@@ -12,7 +12,8 @@ def replica(**changed: Any) -> dict[str, Any]:
         },
         "fence": "strong", "uploads": {"0": 7, "9": 1},
         "upload_bytes": {"0": 700, "9": 9000}, "upload_s": {"0": 0.25, "9": 2.0}, "deleted": 5,
-        "errors": {"StoreError": 2}, "requests": {"put_object": 8, "list_objects_v2": 1}, **changed,
+        "errors": {"StoreError": 2}, "requests": {"put_object": 8, "list_objects_v2": 1},
+        "verified": {"ok": True, "at_ms": 1_799_000_000_000, "txid": 11, "replica": "s3", "error": None}, **changed,
     }  # fmt: skip
 
 

@@ -51,6 +51,8 @@ def test_the_values_are_those_of_the_document() -> None:
     assert found[f"litestreamd_db_write_lock_seconds_total {db}"] == 0.125
     assert found[f"litestreamd_db_last_verified_timestamp_seconds {db}"] == 1_799_000_000
     assert found[f"litestreamd_db_last_verify_success {db}"] == 1
+    assert found[f"litestreamd_replica_verified_txid {rep} replica=s3"] == 11
+    assert found[f"litestreamd_replica_last_verify_success {rep} replica=s3"] == 1
     assert found[f"litestreamd_db_errors_total class=EnvironmentFault {db}"] == 1
     assert found[f"litestreamd_replica_lag_seconds {rep} replica=s3"] == 0.5
     assert found[f"litestreamd_replica_healthy {rep} replica=s3"] == 1
