@@ -17,6 +17,7 @@ from litestreamd.config.model import DatabaseSettings
 from litestreamd.database import examine
 from litestreamd.database.locks import users_of
 from litestreamd.database.rollback_note import RollbackNote
+from litestreamd.jobs.retention_stop import NOTE
 from litestreamd.jobs.rollback import ways_out
 
 _LEAST_ROOM = 64 << 20
@@ -40,7 +41,7 @@ def examine_database(settings: DatabaseSettings, state: Path, user: User) -> Ite
     yield from looked_at("other replicators", lambda: _others(real))
     yield from looked_at("rollback", lambda: _rollback(state))
     yield from looked_at("room", lambda: _room(real, state))
-    yield from looked_at("retention", lambda: _retention(state))
+    yield from looked_at("retention", lambda: _retention(state, real))
 
 
 def _rights(path: Path, user: User) -> Iterator[Finding]:
@@ -173,11 +174,11 @@ def _room(path: Path, state: Path) -> Iterator[Finding]:
             yield ok("room", text)
 
 
-def _retention(state: Path) -> Iterator[Finding]:
-    if (state / "retention-stopped.json").exists():
+def _retention(state: Path, database: Path) -> Iterator[Finding]:
+    if (state / NOTE).exists():
         yield error(
             "retention", "nothing is deleted on the replicas, because the live database does not prove itself",
-            f"restore it, or remove {state / 'retention-stopped.json'} to take it as it is", ExitCode.DAMAGED,
+            f"restore it, or take it as it is: litestreamd accept {database}", ExitCode.DAMAGED,
         )  # fmt: skip
 
 

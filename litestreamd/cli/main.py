@@ -29,6 +29,7 @@ COMMANDS = {
     "databases": "list the databases of a configuration",
     "generations": "list what Litestream 0.3 left of a database on its replicas",
     "ltx": "list the LTX files of a database on its replicas",
+    "accept": "take a damaged live database as it is for the truth",
     "doctor": "look whether everything around an instance is as it has to be",
     "init": "set an instance up: its configuration, and units that run as the owner of its databases",
     "failure": "report that a unit has failed, and run the hooks for that (used by systemd)",

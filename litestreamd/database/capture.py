@@ -14,12 +14,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from litestreamd.basics.checksum import page_checksum
+from litestreamd.database.acceptance import is_accepted, use_acceptance
 from litestreamd.database.batches import Batch, newest_frames, read_batches, read_page
 from litestreamd.database.captured import CapturedState, Move
 from litestreamd.database.disk import free_bytes
+from litestreamd.database.guard import sqlite_errors
 from litestreamd.database.image import Image, position_at
 from litestreamd.database.ledger import Head
 from litestreamd.database.live import LiveDatabase
+from litestreamd.database.live_check import RottenDatabase, structural_complaint
 from litestreamd.database.moving_image import MovingImage
 from litestreamd.database.page_set import PageSet
 from litestreamd.database.resume import check_chain, resume, wal_header_matches
@@ -75,7 +78,11 @@ class Capture:
     @property
     def in_doubt(self) -> bool:
         """Whether the next `take` compares."""
-        return self._doubt is not None
+        return self._why_doubt is not None
+
+    @property
+    def _why_doubt(self) -> str | None:
+        return self._doubt or ("the operator takes it as it is" if is_accepted(self.state.folder) else None)
 
     def doubt(self, reason: str) -> None:
         """Make the next `take` compare."""
@@ -117,8 +124,8 @@ class Capture:
 
     def take(self, header: IndexHeader, now_ms: int) -> list[Taken]:
         """Capture everything up to `header`."""
-        if self._doubt is not None:
-            return self._compare(header, now_ms, self._doubt)
+        if (why := self._why_doubt) is not None:
+            return self._compare(header, now_ms, why)
         step = next_step(self.head.position, header)
         if isinstance(step, Still):
             return []
@@ -223,18 +230,36 @@ class Capture:
         """Send the pages that differ from their hashes, and those that are gone or new."""
         with Image(self.live, header) as image:
             if image.page_size != self.head.position.page_size:
+                use_acceptance(self.state.folder)
                 return [self._new_line(image, header, now_ms, reason)]
             changed, new = self._differences(image)
             position = position_at(image, header)
-            self._doubt = None
             if not changed and image.count == self.head.position.commit:
+                self._doubt = None
                 self.state.reposition(replace(self.head, position=position, continuous=True))
+                use_acceptance(self.state.folder)
                 return []
+            self._refuse_rot(image.count)
+            self._doubt = None
             if not changed:  # only shorter: Litestream wants a page in every file
                 changed, new = [1], [page_checksum(1, image.page(1))]
             step = self.state.step(changed, new, image.count)
             pages = ((pgno, image.page(pgno)) for pgno in changed)
-            return [self._store(Move(step, position, None, now_ms), pages, reason)]
+            taken = [self._store(Move(step, position, None, now_ms), pages, reason)]
+        use_acceptance(self.state.folder)
+        return taken
+
+    def _refuse_rot(self, pages: int) -> None:
+        """Nobody saw these pages being written: it may have been an application, or a disk that forgets. Raises
+        RottenDatabase."""
+        with sqlite_errors(self.live.path):
+            complaint = structural_complaint(self.live.guard.spare)
+        if complaint is not None and not is_accepted(self.state.folder):
+            raise RottenDatabase(
+                f"{self.live.path} is damaged, so what differs is not taken for the truth (quick_check of {pages} "
+                f"pages: {complaint}): stop its application and litestreamd and restore it with -force, or take it as "
+                "it is with litestreamd accept"
+            )
 
     def _differences(self, image: Image) -> tuple[list[int], list[int]]:
         changed, new = [], []

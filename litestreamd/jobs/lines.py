@@ -16,6 +16,7 @@ from litestreamd.basics.clock import Clock
 from litestreamd.basics.crash_points import passing
 from litestreamd.basics.errors import ConflictError, EnvironmentFault, LitestreamdError, ObjectMissing
 from litestreamd.database.capture import Capture, Taken
+from litestreamd.database.live_check import RottenDatabase
 from litestreamd.database.restored_from import load_restored_from
 from litestreamd.jobs.admit import Admission, Proofs, admit, placed
 from litestreamd.jobs.begin import adopt_root, begin, head_in_wal
@@ -23,7 +24,7 @@ from litestreamd.jobs.events import Joined, Observer, Problem
 from litestreamd.jobs.history import History
 from litestreamd.jobs.image import PreparedImage
 from litestreamd.jobs.preparing import Preparing
-from litestreamd.jobs.retention_stop import RetentionStop
+from litestreamd.jobs.retention_stop import NOTE, RetentionStop
 from litestreamd.jobs.room import Room
 from litestreamd.jobs.ship import Line, Stage
 from litestreamd.jobs.surroundings import Surroundings
@@ -35,6 +36,8 @@ from litestreamd.replica.writers import Writer
 
 SETTLE_ENTRIES = 64
 PRESSING_BYTES = 16 << 20
+ROTTEN_S = 600.0
+"""To look whether a database is sound by now costs as much as reading all of it."""
 
 
 class Lines:
@@ -65,8 +68,8 @@ class Lines:
         self._settled_at = (0, 0)
         kept = capture.live.followers
         self._room = Room(self._name, state, capture.state.spool, quota, lambda: kept.kept_bytes, observe)
-        stop = RetentionStop(self._name, state / "retention-stopped.json", observe)
-        around = Surroundings(self._name, capture.state.spool, clock, observe, news, stop)
+        self._stop = RetentionStop(self._name, state / NOTE, observe)
+        around = Surroundings(self._name, capture.state.spool, clock, observe, news, self._stop)
         self.each: list[Line] = []
         self.histories: list[History] = []
         for replica, rules in replicas:
@@ -185,6 +188,14 @@ class Lines:
         released = min([released, *(line.saved for line in self.each)])
         state.spool.trim(min(max(released, had_to_go), state.settled_txid))
         passing("settle.spool-trimmed")
+
+    def heed(self, error: LitestreamdError) -> float | None:
+        """The database could not be captured: nothing is deleted of what may be all there is of it. Out: seconds until
+        it is worth another look; None: as usual."""
+        if not isinstance(error, RottenDatabase):
+            return None
+        self._stop.set(str(error))
+        return ROTTEN_S
 
     def make_room(self) -> None:
         """Nothing could be captured: what is kept aside for images may be the room that is missing, or what every

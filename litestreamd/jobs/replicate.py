@@ -281,7 +281,7 @@ class Replication:
     def _failed(self, error: LitestreamdError) -> Next:
         """Tell it. The guard stays where it is while the trouble is with our own disk; else the database is let go, and
         the next run opens it anew and proves where it stands."""
-        seconds = self._backoff.failed()
+        seconds = self._lines.heed(error) or self._backoff.failed()
         self.error, self.outlook.stage = error, Stage.FAILING
         self.outlook.barriers.failed(error)
         self._observe(Problem(self._name, None, str(error), type(error).__name__, seconds))

@@ -1,13 +1,16 @@
 """Deletions stop on every replica of a database whose live file does not give its recorded checksum.
 
 In: the reason. Out: a note in the state directory, which outlives a restart. Until a full image proves the live
-database again, or the operator removes the note, what the replicas hold may be all there is of the true data.
+database again, or the operator takes it as it is (`litestreamd accept`), what the replicas hold may be all there is of
+the true data.
 """
 
 from pathlib import Path
 
 from litestreamd.database.state import VERSION, read_json, write_json
 from litestreamd.jobs.events import Observer, RetentionStopped
+
+NOTE = "retention-stopped.json"
 
 
 class RetentionStop:
@@ -41,4 +44,4 @@ class RetentionStop:
     def _tell(self, why: str) -> None:
         if not self._told:
             self._told = True
-            self._observe(RetentionStopped(self._database, f"{why} (to go on regardless, remove {self._path})"))
+            self._observe(RetentionStopped(self._database, f"{why} (litestreamd accept takes it as it is)"))

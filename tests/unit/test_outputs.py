@@ -23,7 +23,7 @@ from tests.support.v3_writer import three_wals
 
 Make = Callable[..., Golden]
 
-OTHERS = {"replicate", "logs", "metrics", "init", "failure", "doctor", "migrate-config"}
+OTHERS = {"accept", "replicate", "logs", "metrics", "init", "failure", "doctor", "migrate-config"}
 """They print nothing, what the journal has, or files and advice for one machine; each has tests of its own."""
 
 
