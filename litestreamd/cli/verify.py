@@ -130,6 +130,7 @@ def _drill(
         barrier=barrier_of(socket, database.path, spec.name),
         compare_live=not arguments.switch("no-live"),
         checks=database.checks,
+        full=arguments.switch("full"),
     )
     replica = build_replica(spec)
     manifest = Manifest(state / "replicas", spec.name, replica.description)
@@ -216,6 +217,7 @@ COMMAND = Command(
     summary="prove that a backup can be restored, and equals the live database",
     synopses=("[options] DATABASE|INSTANCE|REPLICA_URL",),
     options=(
+        Option("full", "restore all of it, also what the last drill has kept"),
         Option("all", "read every object to its end, not only those of the newest state"),
         Option("parallelism", "how many objects are worked on at once (default: 8)", "NUMBER"),
         Option("scratch", "where the database is restored to for a while (default: its state directory)", "DIR"),

@@ -9,6 +9,7 @@ from litestreamd.cli.restore_report_v3 import reached_v3
 from litestreamd.daemon.announce import announce
 from litestreamd.jobs.drill_compare import Comparison, Live
 from litestreamd.jobs.drill_events import DrillFailed, DrillPassed
+from litestreamd.jobs.drill_further import Followed
 from litestreamd.jobs.events import Event
 from litestreamd.jobs.restore import Restored
 from litestreamd.jobs.verify import Damage, Verified
@@ -45,7 +46,9 @@ def print_verified(answer: Verified, comparison: Comparison | None = None) -> No
     name = answer.replica.name
     if answer.filled and answer.plan:
         proof = "the database checksum" if answer.filled.proven else "every file checksum"
-        proof += " and an integrity check" if isinstance(answer.filled, Restored) else ""
+        proof += " and an integrity check" if isinstance(answer.filled, Restored | Followed) else ""
+        if isinstance(answer.filled, Followed):
+            proof += f" ({answer.filled.fetched} objects were read beside the copy of the last drill)"
         print(f"replica {name}: {_reached(answer)} is sound, {format_size(answer.filled.size)}, proven by {proof}")
     if comparison and not answer.damage:
         print(f"replica {name}: {_compared(comparison)}")

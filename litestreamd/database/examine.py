@@ -47,6 +47,14 @@ def read_header(path: Path) -> Header | None:
     return Header(65536 if size == 1 else size, data[18] == data[19] == 2)
 
 
+def page_size_of(path: Path) -> int:
+    """Of a database with at least one page, bytes. Raises DamagedData, OSError."""
+    header = read_header(path)
+    if header is None:
+        raise DamagedData(f"{path} is empty")
+    return header.page_size
+
+
 def litestream_tables(path: Path) -> tuple[str, ...]:
     """Those tables of Litestream that are in the schema. Raises the errors of SQLite, translated."""
     has_wal = path.with_name(path.name + "-wal").exists()

@@ -8,21 +8,24 @@ makes the record that is kept.
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from litestreamd.basics.errors import DamagedData, LitestreamdError
 from litestreamd.basics.txid import format_txid
+from litestreamd.database.examine import page_size_of
+from litestreamd.database.kept_copy import KeptCopy
 from litestreamd.database.scratch import ensure_room, scratch_folder
 from litestreamd.database.sql_check import run_check
 from litestreamd.database.verified import Verified as Record
 from litestreamd.jobs.drill_changes import Superseded
 from litestreamd.jobs.drill_compare import Barrier, Comparison, Live, RestoredState, compare, not_compared
 from litestreamd.jobs.drill_events import DrillFailed, DrillPassed
+from litestreamd.jobs.drill_further import kept_of, verify_further
 from litestreamd.jobs.events import Observer
 from litestreamd.jobs.restore_sink import Progress
-from litestreamd.jobs.restore_source import open_object
 from litestreamd.jobs.verify import Checks, Damage, Verified, verify
 from litestreamd.plan.restore import RestorePlan
 from litestreamd.replica.port import Replica
@@ -35,7 +38,7 @@ ATTEMPTS = 3
 class Ground:
     """Where a drill happens. database: the live one. state: its state directory. scratch: an existing folder.
     barrier: of this replica, None without a daemon. compare_live: False leaves the live database alone. checks: SQL of
-    the operator (database/sql_check.py)."""
+    the operator (database/sql_check.py). full: everything is restored, also when the last drill left a copy."""
 
     database: Path
     state: Path
@@ -43,6 +46,7 @@ class Ground:
     barrier: Barrier | None = None
     compare_live: bool = True
     checks: tuple[str, ...] = ()
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,19 +109,38 @@ def record_of(outcome: Outcome, now_ms: int, last: Record | None) -> Record:
 
 
 def _drill(replica: Replica, ground: Ground, checks: Checks, tell: Observer) -> tuple[Verified, Comparison]:
-    why = ""
-    for _ in range(ATTEMPTS):
+    verified: Verified | None = None
+    why, kept = "", KeptCopy(ground.state, replica.name)
+    for attempt in range(ATTEMPTS):
         durable = ground.barrier() if ground.barrier else None
         with scratch_folder(ground.scratch) as folder:
             output = folder / "restored.db"
-            admit = partial(ensure_room, ground.scratch)
-            verified = _reaching(durable, verify(replica, replace(checks, output=output, admit=admit), tell))
-            verified = _asked(verified, output, ground)
+            verified = None if attempt or ground.full else verify_further(replica, kept, output, checks)
+            if verified is None:
+                kept.forget()
+                admit = partial(ensure_room, ground.scratch)
+                verified = verify(replica, replace(checks, output=output, admit=admit), tell)
+            verified = _asked(_reaching(durable, verified), output, ground)
             try:
-                return verified, _comparison(verified, output, ground, durable, checks.progress)
+                comparison = _comparison(verified, output, ground, durable, checks.progress)
             except Superseded as error:
                 why = str(error)
+                continue
+            _keep(kept, verified, comparison, output, ground)
+            return verified, comparison
+    assert verified is not None, "there was an attempt"
     return verified, not_compared(f"every state that was restored was superseded meanwhile: {why}")
+
+
+def _keep(kept: KeptCopy, verified: Verified, comparison: Comparison, output: Path, ground: Ground) -> None:
+    """The next drill goes on from here, if all is well and there is room for two."""
+    plan, filled = verified.plan, verified.filled
+    if verified.damage or not filled or not isinstance(plan, RestorePlan) or comparison.live is Live.DIFFERENT:
+        return
+    if not ground.state.is_dir() or not kept.has_room(filled.size):
+        return
+    with suppress(LitestreamdError):  # the next one restores everything, that is all
+        kept.keep(output, kept_of(verified, comparison.reached or plan.max_txid, page_size_of(output)))
 
 
 def _reaching(durable: int | None, verified: Verified) -> Verified:
@@ -150,8 +173,7 @@ def _comparison(
     plan = verified.plan
     if not isinstance(plan, RestorePlan):
         return not_compared("a backup of Litestream 0.3 has no TXIDs that could be followed")
-    page_size = open_object(verified.replica, plan.steps[-1]).header.page_size
-    state = RestoredState(verified.replica, plan.max_txid, output, page_size)
+    state = RestoredState(verified.replica, plan.max_txid, output, page_size_of(output))
     return compare(state, ground.database, ground.state, ground.barrier if durable is not None else None, progress)
 
 

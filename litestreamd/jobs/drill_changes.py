@@ -13,6 +13,7 @@ from litestreamd.jobs.restore import TRIES
 from litestreamd.jobs.restore_source import ObjectReader
 from litestreamd.ltx.decoder import Pages, read_pages
 from litestreamd.ltx.header import Header
+from litestreamd.ltx.names import ObjectName
 from litestreamd.plan.following import following
 from litestreamd.plan.restore import Stored
 from litestreamd.replica.port import Replica
@@ -35,10 +36,12 @@ class Touched:
 
 
 class Changes:
-    """Brings `restored` forward; it is as of TXID `reached`, at first the one it was restored at."""
+    """Brings `restored` forward; it is as of TXID `reached`, at first the one it was restored at. `read`: the objects
+    that were proven on the way."""
 
     def __init__(self, replica: Replica, restored: RestoredPages, reached: int) -> None:
         self.reached = reached
+        self.read: set[ObjectName] = set()
         self._replica = replica
         self._restored = restored
 
@@ -76,6 +79,7 @@ class Changes:
         self._restored.resize(count)
         touched.low = min(touched.low, count)
         self.reached = stored.name.max_txid
+        self.read.add(stored.name)
 
     def _explain_hole(self, until: int) -> None:
         first = format_txid(self.reached + 1)

@@ -13,7 +13,7 @@ capture ended.
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
 from pathlib import Path
@@ -56,7 +56,8 @@ class Live(Enum):
 class Comparison:
     """why: not compared because; or what is different. changed: pages that were changed since the restore; restless: of
     those, the ones that were changed again whenever they were looked at, so that their content was never compared.
-    different: how many differ for no reason; pages: the first of them."""
+    different: how many differ for no reason; pages: the first of them. reached: the TXID that the restored file was
+    brought forward to; None: it is as it was restored."""
 
     live: Live
     why: str = ""
@@ -64,6 +65,7 @@ class Comparison:
     restless: int = 0
     different: int = 0
     pages: tuple[int, ...] = ()
+    reached: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +141,10 @@ class _Comparing:
         for number in range(1, ROUNDS + 1):
             found = differences(self._live, self._restored, found)
             if not found.total():
-                return Comparison(Live.EQUAL, changed=total)
+                return Comparison(Live.EQUAL, changed=total, reached=changes.reached)
             again = barrier()
             if again is None:
-                return not_compared("the daemon ended meanwhile")
+                return replace(not_compared("the daemon ended meanwhile"), reached=changes.reached)
             touched = changes.follow(again)
             before, suspects = suspects, _left(found, touched)
             if number >= ENOUGH and not suspects.total():
@@ -150,7 +152,7 @@ class _Comparing:
         left = _both(suspects, before)
         if left.total():
             return self._different(left, total - left.total())
-        return Comparison(Live.EQUAL, changed=total, restless=found.total())
+        return Comparison(Live.EQUAL, changed=total, restless=found.total(), reached=changes.reached)
 
     def _without_daemon(self, found: PageSet, before: IndexHeader, directory: Path) -> Comparison:
         count = found.total()

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from litestreamd.basics.errors import DamagedData, NotAvailable, ObjectMissing
 from litestreamd.basics.txid import format_txid
@@ -31,6 +32,16 @@ from litestreamd.replica.ahead import done_ahead, worker_pool
 from litestreamd.replica.port import Replica, StoredObject
 
 
+class Proven(Protocol):
+    """What gave the newest state. size: bytes of the database. proven: by its checksum."""
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def proven(self) -> bool: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Damage:
     """Something that is not as it should be. name: the object, "" when it is none in particular. lost: the TXIDs that
@@ -50,7 +61,7 @@ class Verified:
     replica: Replica
     findings: tuple[Finding, ...]
     plan: RestorePlan | PlanV3 | None
-    filled: Filled | FilledV3 | Restored | None
+    filled: Proven | None
     read: int
     damage: tuple[Damage, ...]
 
@@ -78,16 +89,42 @@ def verify(replica: Replica, checks: Checks, tell: Observer) -> Verified:
     expected = Expected(checks.manifest or _nothing)
     objects = tuple(replica.list())
     plan, filled, found = _newest_state(replica, objects, checks, tell)
+    # A restore skips what newer objects replace; an older moment may need it.
+    steps = plan.steps if filled and isinstance(plan, RestorePlan) else ()
+    return _judge(replica, objects, plan, filled, steps, checks, expected, found)
+
+
+def judge(
+    replica: Replica,
+    objects: Sequence[StoredObject],
+    plan: RestorePlan,
+    filled: Proven,
+    unproven: Sequence[Stored],
+    checks: Checks,
+) -> Verified:
+    """Of a newest state that was had in another way: `unproven` are the objects of its plan that were not read yet.
+    Errors of the port."""
+    return _judge(replica, objects, plan, filled, unproven, checks, Expected(checks.manifest or _nothing), [])
+
+
+def _judge(
+    replica: Replica,
+    objects: Sequence[StoredObject],
+    plan: RestorePlan | PlanV3 | None,
+    filled: Proven | None,
+    unproven: Sequence[Stored],
+    checks: Checks,
+    expected: Expected,
+    found: list[Damage],
+) -> Verified:
     gone = expected.missing(replica, {stored.name for stored in objects})
     were = (*objects, *(StoredObject(error.name, expected.objects[error.name].size, 0) for error in gone))
     errors: list[DamagedObject | None]
     if checks.everything:
         read, errors = len(objects), [*gone, *_prove_each(replica, objects, expected, checks, "reading every object")]
     else:
-        # A restore skips what newer objects replace; an older moment may need it.
-        steps = plan.steps if filled and isinstance(plan, RestorePlan) else ()
         read = 0
-        errors = [*_of_the_plan(were, gone), *_prove_each(replica, steps, expected, checks, "reading its objects")]
+        errors = [*_of_the_plan(were, gone), *_prove_each(replica, unproven, expected, checks, "reading its objects")]
     known = {damage.name for damage in found}
     found += [_damage(were, error) for error in errors if error and str(error.name) not in known]
     return Verified(replica, tuple(findings(objects)), plan, filled, read, tuple(found))
