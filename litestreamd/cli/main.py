@@ -31,6 +31,7 @@ COMMANDS = {
     "ltx": "list the LTX files of a database on its replicas",
     "accept": "take a damaged live database as it is for the truth",
     "doctor": "look whether everything around an instance is as it has to be",
+    "migrate-config": "turn a configuration of Litestream 0.3 or 0.5 into one for litestreamd",
     "init": "set an instance up: its configuration, and units that run as the owner of its databases",
     "failure": "report that a unit has failed, and run the hooks for that (used by systemd)",
     "version": "print the version",
