@@ -85,7 +85,7 @@ def flock_holder(path: Path) -> int | None:
 
 def own_version() -> Version:
     """The SQLite that this program uses."""
-    return parse_version(apsw.sqlite_lib_version())
+    return parse_version(apsw.sqlitelibversion())
 
 
 def library_version(pid: int) -> Version | None:

@@ -28,7 +28,7 @@ def check_integrity(path: Path, quick: bool, alive: Callable[[], object] | None 
         connection = apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
         try:
             if alive is not None:
-                connection.set_progress_handler(lambda: bool(alive() and False), STEPS)
+                connection.setprogresshandler(lambda: bool(alive() and False), STEPS)
             rows = connection.cursor().execute(f"PRAGMA {name}(1)").fetchall()
         finally:
             connection.close(True)

@@ -22,7 +22,7 @@ class RottenDatabase(DamagedData):
 
 def structural_complaint(connection: apsw.Connection) -> str | None:
     """Ask SQLite. Takes about as long as reading the whole file."""
-    connection.set_progress_handler(_show_life, _STEPS)
+    connection.setprogresshandler(_show_life, _STEPS)
     try:
         rows = connection.cursor().execute(f"PRAGMA quick_check({_MOST})").fetchall()
     except (apsw.CorruptError, apsw.NotADBError) as error:
@@ -30,7 +30,7 @@ def structural_complaint(connection: apsw.Connection) -> str | None:
     except apsw.SQLError:
         return None
     finally:
-        connection.set_progress_handler(None)
+        connection.setprogresshandler(None)
     return next((" ".join(str(row[0]).split()) for row in rows if str(row[0]).startswith(_STRUCTURE)), None)
 
 

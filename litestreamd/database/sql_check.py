@@ -25,10 +25,10 @@ def run_check(path: Path, sql: str, longest_s: float = LONGEST_S) -> str | None:
         connection = apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
         try:
             end = time.monotonic() + longest_s
-            connection.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
+            connection.setprogresshandler(lambda: time.monotonic() > end, _STEPS)
             connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
-            connection.set_authorizer(_permit)
-            row = connection.cursor().execute(sql).fetchone()
+            connection.setauthorizer(_permit)
+            row = next(iter(connection.cursor().execute(sql)), None)
         finally:
             connection.close(True)
     except apsw.InterruptError:
