@@ -15,7 +15,8 @@ from tests.support.habits import EVERYDAY, NEW, OWN_CHECKPOINTS, REBUILDING, STO
 SLOW_IMAGE_POINTS = ("image.kept", "image.moved")
 """Passed only when the guard moves while an image is on its way: see tests/faults/image_fuzz.py."""
 
-DAEMON_POINTS = tuple(name for name in NAMES if not name.startswith("restore.") and name not in SLOW_IMAGE_POINTS)
+_OF_COMMANDS = ("restore.", "rollback.")
+DAEMON_POINTS = tuple(name for name in NAMES if not name.startswith(_OF_COMMANDS) and name not in SLOW_IMAGE_POINTS)
 """The crash points that a running daemon passes."""
 
 HURRIED: Mapping[str, object] = {
