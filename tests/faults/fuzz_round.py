@@ -22,6 +22,9 @@ from tests.support.workload import Writers, acknowledged, create_database, write
 
 SETTLER = 999_999
 
+SILENCE_S = 14.0
+"""After ten seconds without anybody the daemon brings all into one file."""
+
 
 class Round:
     """The state of one round in its folder."""
@@ -95,12 +98,12 @@ class Round:
 
     def _after_crash(self, crash_at: str) -> None:
         """Bring the armed daemon to its place, for some time; then it is restarted unarmed."""
-        if self.plan.reach is Reach.SILENCE:
-            self.writers.stop()
         if self.plan.reach is Reach.STOP:
             self.daemon.stop()
         end = time.monotonic() + self.plan.crash_within_s
         while self.daemon.running and time.monotonic() < end:
+            if self.plan.reach is Reach.SILENCE:
+                self._fall_silent()
             time.sleep(0.005)
         if self.daemon.running:
             self.result.unreached.append(crash_at)
@@ -110,6 +113,17 @@ class Round:
         self._start_daemon()
         if not self.writers.living:
             self._start_writers()
+
+    def _fall_silent(self) -> None:
+        """Until it dies, for a while. A writer may have truncated the WAL with its last words: then another silence is
+        needed."""
+        if not self.writers.living:
+            self._start_writers()
+            time.sleep(self.plan.work_s)
+        self.writers.stop()
+        end = time.monotonic() + SILENCE_S
+        while self.daemon.running and time.monotonic() < end:
+            time.sleep(0.005)
 
     def _check_crash(self, crash_at: str) -> None:
         if self.daemon.code != KILLED:
