@@ -23,6 +23,7 @@ from litestreamd.daemon.units import Units
 from litestreamd.database.rollback_note import RollbackNote
 from litestreamd.database.state_paths import instance_of, state_directory
 from litestreamd.jobs.events import Event
+from litestreamd.jobs.restore import Integrity
 from litestreamd.jobs.restore_choice import Candidate, Wish, choose
 from litestreamd.jobs.rollback import Ended, abort, roll_back, ways_out
 from litestreamd.plan.resolution import resolve
@@ -133,7 +134,15 @@ def _scene(chosen: Target, arguments: Arguments) -> tuple[RollbackNote, World, R
         report.tell(event)
 
     replicas = [build_replica(spec) for spec in chosen.replicas]
-    world = World(ground, replicas, tell, progress, arguments.number("parallelism", 8, at_least=1), units)
+    world = World(
+        ground,
+        replicas,
+        tell,
+        progress,
+        arguments.number("parallelism", 8, at_least=1),
+        Integrity(arguments.choice("integrity-check", tuple(mode.value for mode in Integrity), Integrity.AUTO.value)),
+        units,
+    )
     return RollbackNote(state_directory(database.path, database.meta_path, chosen.source)), world, report
 
 

@@ -17,7 +17,7 @@ from litestreamd.daemon.units import Units
 from litestreamd.database.access_record import access_of
 from litestreamd.database.locks import users_of
 from litestreamd.jobs.events import Observer
-from litestreamd.jobs.restore import Request, restore
+from litestreamd.jobs.restore import Integrity, Request, restore
 from litestreamd.jobs.restore_owner import Ownership
 from litestreamd.plan.restore import AtTxid
 from litestreamd.plan.rollback import RollbackPlan
@@ -52,6 +52,7 @@ class World:
     tell: Observer
     progress: Progress | None = None
     parallelism: int = 8
+    integrity: Integrity = Integrity.AUTO
     units: Units = field(default_factory=Units)
     stopped_at: float | None = None
     started_at: float | None = None
@@ -83,6 +84,7 @@ class World:
             target=AtTxid(plan.txid),
             output=Path(plan.beside),
             parallelism=self.parallelism,
+            integrity=self.integrity,
             ownership=Ownership(present.uid, present.gid, present.mode, present.label),
             progress=self.progress,
         )

@@ -3,7 +3,9 @@
 Without systemd, where every point is near; tests/system/test_rollback.py does it to running services.
 """
 
+import json
 import os
+import pty
 import random
 import signal
 import sqlite3
@@ -104,6 +106,36 @@ def test_the_whole_way(scene: Scene) -> None:
     assert words_in(kept) == OLD
     assert "rolled back" in done.stdout and str(kept) in done.stdout
     goes_on(scene, NEW)
+
+
+def test_the_plan_and_the_outcome_as_json(scene: Scene) -> None:
+    words = ("restore", "-json", "-config", scene.config, "-txid", scene.txid)
+    plan = json.loads(scene.run(*words, "-dry-run", scene.database).stdout)
+    keys = {"db_path", "txid", "timestamp", "replica", "stops", "restored_as", "kept_as"}
+    assert plan.keys() == keys
+    assert words_in(scene.database) == OLD
+    done = json.loads(scene.run(*words, "-yes", scene.database).stdout)
+    assert done.keys() == keys | {"in_place", "duration_ms", "stopped_ms"}
+    assert (done["in_place"], done["txid"]) == ("restored", scene.txid)
+    assert Path(done["kept_as"]).exists()
+
+
+@pytest.mark.parametrize("answer", ["y", "n", ""])
+def test_on_a_terminal_it_asks(scene: Scene, answer: str) -> None:
+    ours, theirs = pty.openpty()
+    words = [*OURS.start, "restore", "-config", str(scene.config), "-txid", scene.txid, str(scene.database)]
+    with subprocess.Popen(
+        words, cwd=TREE, env=environment(), stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        os.close(theirs)
+        os.write(ours, f"{answer}\n".encode())
+        out, err = child.communicate(timeout=60)
+    os.close(ours)
+    assert "  1. the present is synced to file by a process of its own" in out
+    assert "Go on? [y/N]" in err
+    assert child.returncode == (0 if answer == "y" else 64)
+    assert words_in(scene.database) == (NEW if answer == "y" else OLD)
+    assert ("nothing was changed" in err) == (answer != "y")
 
 
 def goes_on(scene: Scene, present: tuple[str, ...]) -> None:
