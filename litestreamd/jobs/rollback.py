@@ -61,6 +61,8 @@ def roll_back(plan: RollbackPlan, note: RollbackNote, around: Surroundings, tell
     """
     if plan.stage is Stage.GIVEN_UP:
         return abort(plan, note, around, tell)
+    if _has_lost_the_restored(plan):
+        plan = note.advance(plan, Stage.PLANNED)
     passing("rollback.planned")
     done = Ended(InPlace.RESTORED)
     try:
@@ -169,7 +171,7 @@ def _exchange(plan: RollbackPlan) -> Ended:
 
 def _finish(plan: RollbackPlan, note: RollbackNote) -> RollbackPlan:
     """What only files are needed for."""
-    if plan.stage is Stage.GIVEN_UP:
+    if plan.stage is Stage.GIVEN_UP or _has_lost_the_restored(plan):
         return _put_back(plan, note)
     if plan.stage is Stage.STOPPED:
         _exchange(plan)
@@ -182,7 +184,7 @@ def _put_back(plan: RollbackPlan, note: RollbackNote) -> RollbackPlan:
     is_restored = in_place(plan, inode_of(plan.database)) is InPlace.RESTORED
     if is_restored and (plan.stage is Stage.RELEASED or _was_used(plan)):
         return note.advance(plan, Stage.RELEASED)
-    plan = note.advance(plan, Stage.GIVEN_UP)
+    plan = _give_up(plan, note)
     passing("rollback.given-up")
     if is_restored:
         put_back(Path(plan.database), Path(plan.kept))
@@ -191,6 +193,23 @@ def _put_back(plan: RollbackPlan, note: RollbackNote) -> RollbackPlan:
         with told(Path(plan.kept)):
             Path(plan.kept).unlink()  # SQLite complains about a database with two names
     return plan
+
+
+def _give_up(plan: RollbackPlan, note: RollbackNote) -> RollbackPlan:
+    """Where everybody may start with the present as it is, a full disk must not keep them from it."""
+    try:
+        return note.advance(plan, Stage.GIVEN_UP)
+    except EnvironmentFault:
+        if plan.stage not in (Stage.PLANNED, Stage.RESTORED):
+            raise
+        return replace(plan, stage=Stage.GIVEN_UP)
+
+
+def _has_lost_the_restored(plan: RollbackPlan) -> bool:
+    """Whether somebody has removed the restored database before it took its place."""
+    if plan.stage not in (Stage.RESTORED, Stage.STOPPED) or inode_of(plan.beside) is not None:
+        return False
+    return in_place(plan, inode_of(plan.database)) is InPlace.PRESENT
 
 
 def _was_used(plan: RollbackPlan) -> bool:

@@ -80,16 +80,20 @@ class Scene:
         return self.run("restore", "-config", self.config, f"-{how}", self.database)
 
 
-@pytest.fixture
-def scene(tmp_path: Path) -> Scene:
-    made = Scene(tmp_path)
-    made.config.write_text(f"dbs: [{{path: {made.database}, replica: {{path: {tmp_path}/replica}}}}]\n")
+def lived(made: Scene) -> Scene:
+    """A good state is on the replica; what came after it is not."""
+    made.config.write_text(f"dbs: [{{path: {made.database}, replica: {{path: {made.folder}/replica}}}}]\n")
     made.execute("PRAGMA journal_mode=WAL", "CREATE TABLE t (word)", "INSERT INTO t VALUES ('kept')")
     made.sync()
     listed = made.run("ltx", "-level", "all", "-config", made.config, made.database)
     made.txid = max(line.split()[2] for line in listed.stdout.splitlines()[1:])
     made.execute("INSERT INTO t VALUES ('lost by mistake')")
     return made
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return lived(Scene(tmp_path))
 
 
 def words_in(path: Path) -> tuple[str, ...]:
@@ -235,6 +239,48 @@ def test_what_was_used_is_not_taken_back(scene: Scene) -> None:
     assert done.returncode == 1
     assert "too late" in done.stderr
     assert words_in(scene.database) == (*NEW, "new life")
+
+
+@pytest.mark.parametrize("point", ["rollback.restored", "rollback.stopped"])
+@pytest.mark.parametrize("next_one", ["resume", "daemon"])
+def test_somebody_has_removed_the_restored_database(scene: Scene, point: str, next_one: str) -> None:
+    """It is restored again; a daemon goes on with what is there."""
+    assert scene.roll_back(crash_at=point).returncode == -signal.SIGKILL
+    (beside,) = scene.folder.glob(".app.db.rollback-*")
+    beside.unlink()
+    if next_one == "daemon":
+        scene.sync()
+        assert words_in(scene.database) == OLD
+        done = scene.finish("abort")
+        assert done.returncode == 0, done.stderr
+        assert words_in(scene.database) == OLD
+    else:
+        done = scene.finish("resume")
+        assert done.returncode == 0, done.stderr
+        assert words_in(scene.database) == NEW
+
+
+def test_a_link_to_the_database_stays_one(tmp_path: Path) -> None:
+    real = tmp_path / "disk"
+    real.mkdir()
+    made = Scene(tmp_path)
+    made.database.symlink_to(real / "app.db")
+    done = lived(made).roll_back()
+    assert done.returncode == 0, done.stderr
+    assert made.database.is_symlink()
+    assert words_in(real / "app.db") == NEW
+    (kept,) = real.glob("app.db.before-*")
+    assert words_in(kept) == OLD
+
+
+def test_a_plan_that_makes_no_sense_stops_everybody(scene: Scene) -> None:
+    assert scene.roll_back(crash_at="rollback.restored").returncode == -signal.SIGKILL
+    (plan,) = scene.folder.glob(".app.db-litestreamd/*/rollback/plan.json")
+    plan.write_text('{"version": 1, "stage": "nonsense"}')
+    for done in (scene.roll_back(), scene.finish("abort"), scene.run("replicate", "-once", "-config", scene.config)):
+        assert done.returncode != 0
+        assert "plan.json is damaged" in done.stderr
+    assert words_in(scene.database) == OLD
 
 
 def test_nobody_restores_past_an_open_plan(scene: Scene) -> None:
