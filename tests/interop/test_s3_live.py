@@ -20,6 +20,7 @@ from tests.support.s3_servers import shared
 from tests.support.scene import EAGER, Scene
 from tests.support.vectors import ROOT as VECTORS
 from tests.support.vectors import manifest
+from tests.support.waiting import TimedOut
 
 
 def bucket_root(kind: str = "ministack", path: str | None = None) -> BucketRoot:
@@ -165,8 +166,11 @@ def test_what_litestream_3_wrote_in_a_bucket(tmp_path: Path) -> None:
             scene.work()
         running.wait(lambda: sum("/wal/" in key for key in scene.root.sizes()) > 3, "segments")
         for _ in range(10):
-            if running.stop() == EXIT_OK:
-                break
+            try:
+                if running.stop() == EXIT_OK:
+                    break
+            except TimedOut:  # 0.3.13 hangs at its end now and then
+                running.kill()
             running.start()
     scene.assert_same(scene.source(), scene.restored(OURS))
     scene.assert_same(_restored_with_config(LITESTREAM_3, scene, []), scene.restored(OURS))
