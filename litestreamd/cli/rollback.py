@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from litestreamd.basics.clock import format_time
 from litestreamd.basics.errors import ExitCode, NotAvailable, UsageError
@@ -60,6 +61,7 @@ def run(chosen: Target, moment: Wish, arguments: Arguments) -> ExitCode:
         return ExitCode.OK
     _ask(arguments)
     with note.held():
+        plan = replace(plan, running=world.running())  # the answer may have taken its time
         note.save(plan)
         began = time.monotonic()
         return _ended(roll_back(plan, note, world, _teller(world)), plan, world, began, arguments)

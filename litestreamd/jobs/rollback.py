@@ -225,8 +225,9 @@ def _start(plan: RollbackPlan, note: RollbackNote, around: Surroundings, tell: C
         tell(f"starting {', '.join(plan.running)}")
     try:
         around.start(plan)
-    except EnvironmentFault:
+    except EnvironmentFault as error:
         note.remove()  # the databases are as they shall be: what does not start on them needs another cure
-        raise
+        place = in_place(plan, inode_of(plan.database)).value
+        raise EnvironmentFault(f"{place} is in place, but not all that ran runs again: {error}") from error
     passing("rollback.started")
     note.remove()

@@ -1,0 +1,147 @@
+"""The recipe of a rollback with a world of its own: what is told, in which order, and what a fault in each step
+leaves."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from litestreamd.basics.errors import BusyError, EnvironmentFault, StoreError
+from litestreamd.database.rollback_note import RollbackNote
+from litestreamd.jobs.rollback import roll_back
+from litestreamd.plan.rollback import InPlace, RollbackPlan
+
+
+@dataclass
+class World:
+    """Notes what it is asked for; raises at the `faults`, the n-th time that the step is taken."""
+
+    faults: dict[tuple[str, int], Exception] = field(default_factory=dict)
+    done: list[str] = field(default_factory=list)
+
+    def _step(self, name: str) -> None:
+        self.done.append(name)
+        if (fault := self.faults.get((name, self.done.count(name)))) is not None:
+            raise fault
+
+    def sync(self, plan: RollbackPlan) -> None:
+        self._step("sync")
+
+    def restore(self, plan: RollbackPlan) -> None:
+        self._step("restore")
+        database(Path(plan.beside), "restored")
+
+    def stop_users(self, plan: RollbackPlan) -> None:
+        self._step("stop users")
+
+    def stop_daemon(self, plan: RollbackPlan) -> None:
+        self._step("stop daemon")
+
+    def start(self, plan: RollbackPlan) -> None:
+        self._step("start")
+
+
+def database(path: Path, word: str) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("CREATE TABLE t (word)")
+        db.execute("INSERT INTO t VALUES (?)", (word,))
+
+
+def word_in(path: Path) -> str:
+    with closing(sqlite3.connect(path)) as db:
+        return str(db.execute("SELECT word FROM t").fetchone()[0])
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> RollbackPlan:
+    database(tmp_path / "app.db", "present")
+    return RollbackPlan("STAMP", str(tmp_path / "app.db"), 7, 0, "s3", None, ("litestreamd@app.service", "app.service"))
+
+
+@pytest.fixture
+def note(tmp_path: Path, plan: RollbackPlan) -> RollbackNote:
+    (tmp_path / "state").mkdir()
+    made = RollbackNote(tmp_path / "state")
+    made.held().__enter__()
+    made.save(plan)
+    return made
+
+
+def test_the_order(plan: RollbackPlan, note: RollbackNote) -> None:
+    world, told = World(), list[str]()
+    ended = roll_back(plan, note, world, told.append)
+    assert world.done == ["sync", "restore", "stop users", "sync", "stop daemon", "start"]
+    assert [each.split()[0] for each in told] == [
+        "syncing",
+        "restoring",
+        "stopping",
+        "syncing",
+        "exchanging",
+        "starting",
+    ]
+    assert ended.in_place is InPlace.RESTORED
+    assert (word_in(Path(plan.database)), word_in(Path(plan.kept))) == ("restored", "present")
+    assert note.load() is None
+
+
+@pytest.mark.parametrize(
+    ("step", "time", "fault"),
+    [
+        ("sync", 1, StoreError("no answer")),
+        ("restore", 1, EnvironmentFault("disk full")),
+        ("stop users", 1, BusyError("somebody")),
+        ("sync", 2, StoreError("no answer")),
+        ("stop daemon", 1, EnvironmentFault("it hangs")),
+        ("stop users", 1, KeyboardInterrupt()),
+    ],
+)
+def test_a_fault_before_the_exchange_leaves_all_as_it_was(
+    plan: RollbackPlan, note: RollbackNote, step: str, time: int, fault: Exception
+) -> None:
+    world = World({(step, time): fault})
+    with pytest.raises(type(fault)):
+        roll_back(plan, note, world, lambda told: None)
+    assert world.done[-1] == "start", "what ran runs again"
+    assert word_in(Path(plan.database)) == "present"
+    assert not Path(plan.kept).exists() and not Path(plan.beside).exists()
+    assert note.load() is None
+
+
+def test_what_does_not_start_on_it_is_said_and_the_rollback_is_done(plan: RollbackPlan, note: RollbackNote) -> None:
+    world = World({("start", 1): EnvironmentFault("systemctl start app.service: it failed")})
+    with pytest.raises(EnvironmentFault, match=r"^the restored database is in place, but not all .*app\.service"):
+        roll_back(plan, note, world, lambda told: None)
+    assert word_in(Path(plan.database)) == "restored"
+    assert note.load() is None
+
+
+def test_somebody_who_came_at_the_last_moment_is_noticed(plan: RollbackPlan, note: RollbackNote) -> None:
+    world = World()
+    with closing(sqlite3.connect(plan.database)) as db:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("SELECT * FROM t").fetchall()
+        with pytest.raises(BusyError, match="is open in process"):
+            roll_back_in_a_child(plan, note, world)
+    assert word_in(Path(plan.database)) == "present"
+
+
+def roll_back_in_a_child(plan: RollbackPlan, note: RollbackNote, world: World) -> None:
+    """Locks of one process do not stand in each other's way: the exchange is tried by another one."""
+    import os  # noqa: PLC0415
+
+    reader, writer = os.pipe()
+    if (child := os.fork()) == 0:
+        try:
+            roll_back(plan, note, world, lambda told: None)
+        except BusyError as error:
+            os.write(writer, str(error).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as told:
+        text = told.read()
+    os.waitpid(child, 0)
+    if text:
+        raise BusyError(text)
