@@ -94,6 +94,13 @@ class Manifest:
             with self._or_none():
                 self._append([f"- {name}" for name in known], durable=True)
 
+    def forget_on_disk(self, name: ObjectName) -> None:
+        """As `deleting`, before there was a `begin`. Raises EnvironmentFault."""
+        content = self.load()
+        if content is not None and content.objects.pop(name, None) is not None:
+            self._content = content
+            self._rewrite()
+
     @contextmanager
     def _or_none(self) -> Iterator[None]:
         """A disk that takes nothing must not keep a replica from getting its files: then there is no manifest until the

@@ -23,8 +23,9 @@ class ReportedDamage:
         self._path = folder / f"{replica}.damaged.json"
 
     def save(self, names: Sequence[ObjectName]) -> None:
-        """Leave a report in place of the last one. Raises EnvironmentFault, RightsError."""
-        write_json(self._path, {"version": VERSION, "objects": [str(name) for name in names]})
+        """Leave a report, added to what was not looked at yet. Raises EnvironmentFault, RightsError."""
+        all_ = dict.fromkeys([*self.load(), *names])
+        write_json(self._path, {"version": VERSION, "objects": [str(name) for name in all_]})
         if os.geteuid() == 0:
             owner = self._path.parent.stat()
             with told(self._path):

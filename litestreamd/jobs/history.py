@@ -127,6 +127,7 @@ class History:
             if pause is not None:
                 return pause
             self._healing.finish()
+            self._take_report()
         while not self._ending and (merges := due_merges(self._owned.objects, self._rules, self._now())):
             self._merge(merges[0])
         if self._image_may_be_made() and snapshot_due(self._owned.objects, self._rules, self._now()):
@@ -146,11 +147,11 @@ class History:
             self._around.observe(Found(self._around.database, self._owned.replica.name, finding.sentence, lost))
 
     def _take_report(self) -> None:
-        """What a verification has found wrong."""
+        """What a verification has found wrong; the note stays until that is healed."""
         names = self.line.reported.load()
         for name in names:
             self._healing.reported(name)
-        if names:
+        if names and self._healing.reason is None:
             self.line.reported.remove()
 
     def _merge(self, merge: Merge) -> None:

@@ -21,14 +21,15 @@ from litestreamd.database.manifest import Manifest
 from litestreamd.database.reported_damage import ReportedDamage
 from litestreamd.database.spool import Spool, SpoolEntry
 from litestreamd.jobs.cursor import Cursor, load_cursor, save_cursor
-from litestreamd.jobs.events import Observer, Problem, Pushed, Recovered
+from litestreamd.jobs.events import Healed, ObjectDamaged, Observer, Problem, Pushed, Recovered
 from litestreamd.jobs.object_times import dated_history
 from litestreamd.jobs.owned_root import OwnedRoot
 from litestreamd.jobs.pace import Backoff, Next
+from litestreamd.jobs.unreadable import read_own_root
 from litestreamd.ltx.names import ObjectName
 from litestreamd.plan.continuation import Head as RootHead
-from litestreamd.replica.port import Created, Replica
-from litestreamd.replica.root import Root, read_root
+from litestreamd.replica.port import Created, Replica, StoredObject
+from litestreamd.replica.root import Root
 from litestreamd.replica.writers import Writer
 
 RETRY_FIRST_S, RETRY_LONGEST_S, REFUSED_RETRY_S = 1.0, 20.0, 60.0
@@ -60,7 +61,8 @@ class Line:
         self, database: str, replica: Replica, spool: Spool, folder: Path, observe: Observer, news: Callable[[], None]
     ) -> None:
         self.replica = replica
-        self.owned = OwnedRoot(replica, Manifest(folder, replica.name, replica.description))
+        self._manifest = Manifest(folder, replica.name, replica.description)
+        self.owned = OwnedRoot(replica, self._manifest)
         self.stage = Stage.LOOKING
         self.root: Root | None = None
         self.error: LitestreamdError | None = None
@@ -230,7 +232,7 @@ class Line:
             refused, self._refused = self._refused, None
             raise refused
         if self.stage is Stage.LOOKING:
-            self.root = dated_history(self.replica, read_root(self.replica))
+            self.root = dated_history(self.replica, read_own_root(self.replica, self._manifest, self._dropped))
             self.stage = Stage.ARRIVED
             self._news()
         if self.stage is Stage.ADMITTED:
@@ -239,6 +241,11 @@ class Line:
             self._ship_all()
             if self.needs_image is not None or self.backlog or self.gap:
                 self.moved()
+
+    def _dropped(self, stored: StoredObject, why: str) -> None:
+        name, told = self.replica.name, str(stored.name)
+        self._observe(ObjectDamaged(self._database, name, told, why))
+        self._observe(Healed(self._database, name, told, "what it held is sent again"))
 
     def _ship_all(self) -> None:
         """Send what may go now, in order."""

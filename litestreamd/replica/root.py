@@ -31,11 +31,23 @@ class Root:
     writers: Writers
 
 
+class UnreadableNewest(DamagedData):
+    """`stored`: the newest object, whose ends make no sense."""
+
+    def __init__(self, text: str, stored: StoredObject) -> None:
+        super().__init__(text)
+        self.stored = stored
+
+
 def read_root(replica: Replica) -> Root:
-    """List a root and read its newest object's ends. Errors of the port; DamagedData for an unreadable object."""
+    """List a root and read its newest object's ends. Errors of the port; UnreadableNewest."""
     objects = tuple(replica.list())
     newest = max(objects, key=lambda stored: (stored.name.max_txid, -stored.name.level), default=None)
-    return Root(objects, read_newest(replica, newest) if newest else None, read_writers(replica))
+    try:
+        return Root(objects, read_newest(replica, newest) if newest else None, read_writers(replica))
+    except DamagedData as error:
+        assert newest is not None
+        raise UnreadableNewest(str(error), newest) from error
 
 
 def read_newest(replica: Replica, stored: StoredObject) -> Newest:

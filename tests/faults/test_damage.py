@@ -9,7 +9,9 @@ import json
 import os
 import random
 import shutil
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +25,7 @@ from litestreamd.plan.restore import Latest, plan_restore
 from litestreamd.plan.rules import Rules
 from litestreamd.replica.folder.replica import FolderReplica
 from litestreamd.replica.writers import Writer, close_epoch, open_epoch
-from tests.support.driving import Drive
+from tests.support.driving import Drive, image_of
 from tests.support.live import App
 
 RULES = Rules(
@@ -176,6 +178,45 @@ def test_what_was_found_is_healed(scene: Scene, capsys: pytest.CaptureFixture[st
         daemon.stop()
         assert scene.verify("-all", capsys=capsys) == (0, []), told
         assert scene.verify(capsys=capsys) == (0, []), told
+
+
+HEADERS = {
+    "empty": lambda body: b"",
+    "half a header": lambda body: body[:50],
+    "magic": lambda body: b"X" + body[1:],
+    "txid": lambda body: body[:20] + bytes([body[20] ^ 1]) + body[21:],
+    "time": lambda body: body[:45] + bytes([body[45] ^ 1]) + body[46:],
+}
+
+
+@pytest.mark.parametrize("rot", HEADERS.values(), ids=HEADERS)
+@pytest.mark.parametrize("reported", [False, True])
+def test_the_newest_object_cannot_be_read_at_a_start(
+    scene: Scene, rot: Callable[[bytes], bytes], reported: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It stands in the way of everything; nobody but us has written, so it is taken away and sent again."""
+    newest = max((path for path in scene.objects() if path.parent.name == "0"), key=lambda path: path.name)
+    newest.write_bytes(rot(newest.read_bytes()))
+    if reported:
+        assert scene.verify("-all", capsys=capsys)[0] == 65
+    daemon = scene.daemon().settle().elapse(3.0)
+    assert name_of(newest) in {event.name for event in daemon.seen(ObjectDamaged)}
+    daemon.stop()
+    assert scene.verify("-all", capsys=capsys) == (0, [])
+    assert scene.verify(capsys=capsys) == (0, [])
+    with closing(sqlite3.connect(scene.database)) as db:
+        assert image_of(scene.root) == db.serialize()
+
+
+def test_an_unreadable_object_of_somebody_else_is_left_alone(scene: Scene) -> None:
+    newest = max((path for path in scene.objects() if path.parent.name == "0"), key=lambda path: path.name)
+    newest.write_bytes(b"")
+    replica = FolderReplica(scene.root, "r0")
+    close_epoch(replica, open_epoch(replica, Writer(7, "machine", "host", "instance", 0, 0)))
+    daemon = scene.daemon().settle().elapse(3.0)
+    assert daemon.problems
+    assert newest.exists()
+    daemon.die()
 
 
 def test_what_vanished_while_nobody_looked_is_said_at_the_next_start(scene: Scene) -> None:
