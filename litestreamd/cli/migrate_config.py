@@ -10,18 +10,18 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
-
 from litestreamd.basics.errors import ConfigError, ExitCode, UsageError
 from litestreamd.cli.command import Command
 from litestreamd.cli.options import JSON, Arguments, Option
 from litestreamd.cli.restore_report import say
 from litestreamd.cli.table import print_json
 from litestreamd.config.check import check_config
+from litestreamd.config.compose import compose
+from litestreamd.config.events import MAX_BYTES, decode
+from litestreamd.config.faults import Faults
 from litestreamd.config.migration import Migrated, Note, migrate
 from litestreamd.config.places import absolute
 
-_LARGEST = 1 << 20
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -29,13 +29,7 @@ def run(arguments: Arguments) -> ExitCode:
     """Read, rewrite, check, print."""
     path = absolute(arguments.words[0], os.environ)
     text = _read(path)
-    try:
-        migrated = migrate(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f":{mark.line + 1}:{mark.column + 1}" if mark is not None else ""
-        problem = getattr(error, "problem", None) or "it cannot be read"
-        raise ConfigError(f"{path}{where}: this is no YAML: {problem}") from None
+    migrated = migrate(text)
     if arguments.switch("json"):
         print_json([_entry(note) for note in migrated.notes])
     else:
@@ -51,6 +45,7 @@ def run(arguments: Arguments) -> ExitCode:
 
 def _check(migrated: Migrated, path: Path) -> None:
     """By our own reader. A value from a variable that is not set in this shell cannot be judged. Raises ConfigError."""
+    _look(migrated.text, path)
     names = set(_VARIABLE.findall(migrated.text))
     unset = {name: "placeholder" for name in names if name not in os.environ}
     try:
@@ -69,13 +64,25 @@ def _depends(fault: str, lines: list[str], unset: Mapping[str, str]) -> bool:
 
 
 def _read(path: Path) -> str:
+    """The text, which our own reader takes for YAML: it has bounds, and its words repeat nothing of the file."""
     try:
         with path.open("rb") as file:
-            return file.read(_LARGEST).decode()
+            data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise ConfigError(f"there is no configuration file {path}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path} is not UTF-8 text") from None
+    faults = Faults(str(path))
+    text = decode(data, faults)
+    faults.raise_any()
+    assert text is not None
+    _look(text, path)
+    return text
+
+
+def _look(text: str, path: Path) -> None:
+    """Raises ConfigError for what is no YAML."""
+    faults = Faults(str(path))
+    compose(text.encode(), faults)
+    faults.raise_any()
 
 
 def _write(migrated: Migrated, arguments: Arguments) -> None:

@@ -5,6 +5,7 @@ order stay; what has no place here becomes a comment with the reason above it; n
 a store that we do not have) is dropped: it is a note that forbids the file. No note shows a value.
 """
 
+import json
 import re
 from dataclasses import dataclass
 from enum import Enum
@@ -56,7 +57,7 @@ class Migrated:
 
 
 def migrate(text: str) -> Migrated:
-    """Raises yaml.YAMLError for what is no YAML."""
+    """`text` is what our own reader has taken for YAML."""
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     work = _Migration(text)
     if isinstance(root, yaml.MappingNode):
@@ -116,8 +117,8 @@ class _Migration:
             pass  # nothing is left in it
         elif known is None:
             self._remove(key, value, name, "Litestream knows no such key either, and has ignored it: what was meant?")
-        elif name in ("type", "url"):
-            self._store(key, value, name)
+        elif name in ("type", "url", "logging.type"):
+            self._kind(key, value, name)
         elif known.state is State.NO_EFFECT:
             self._remove(key, value, name, f"it has no effect here: {known.note}")
         elif name == "age.recipients" or known in keys.STORE_KEYS:
@@ -128,15 +129,20 @@ class _Migration:
             self._note(key, name, Kind.MEANING, MEANINGS[name])
             self.edits.comment_above(key, f"litestreamd: {name}: {MEANINGS[name]}")
 
-    def _store(self, key: yaml.Node, value: yaml.Node, name: str) -> None:
-        """What kind of store, by its type or by its URL."""
+    def _kind(self, key: yaml.Node, value: yaml.Node, name: str) -> None:
+        """What kind of store, by its type or by its URL; of log lines."""
+        if name == "logging.type":
+            if value.value == "pretty":
+                self._note(key, name, Kind.REPLACED, "there is text and json; pretty is text now")
+                self.edits.replace(key, value, "type: text")
+            return
         kind = str(value.value).partition("://")[0] if name == "url" else str(value.value)
         if kind in (*keys.STORE_TYPES, "gcs"):
             self._note(key, name, Kind.FORBIDS, f"this version keeps replicas of type file and s3, not {kind}")
 
     def _to_snapshot(self, node: yaml.MappingNode, key: yaml.Node, value: yaml.Node, snapshot: dict[str, str]) -> None:
         """The first of the two becomes `snapshot`, with both in it."""
-        name, wanted = str(key.value), ", ".join(f"{name}: {text}" for name, text in snapshot.items())
+        name, wanted = str(key.value), ", ".join(f"{name}: {_quoted(text)}" for name, text in snapshot.items())
         note = "a key of Litestream 0.3"
         self._note(key, name, Kind.REPLACED, f"{note}: it is snapshot.{_OF_SNAPSHOT[name]} now")
         first = next(each for each, _ in node.value if each.value in _OF_SNAPSHOT)
@@ -168,6 +174,12 @@ def _braced(match: re.Match[str]) -> str:
     if match["kept"] is not None:
         return match[0]
     return f"${{{match['name']}}}" if match["name"] else "$$"
+
+
+def _quoted(text: str) -> str:
+    """A value within braces, where a variable has some of its own."""
+    text = _BARE.sub(_braced, text)
+    return text if text.replace(".", "").isalnum() else json.dumps(text)
 
 
 def _snapshot_of(node: yaml.MappingNode) -> dict[str, str]:

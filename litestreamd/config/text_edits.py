@@ -20,10 +20,10 @@ class TextEdits:
     def text(self) -> str:
         """With all edits."""
         text = self.original
-        for start, end, new in sorted(self._exchanges, reverse=True):
-            text = text[:start] + new + text[end:]
+        for start, end, new in reversed(self._disjoint()):
+            # Lines keep their numbers.
+            text = text[:start] + new + "\n" * (text.count("\n", start, end) - new.count("\n")) + text[end:]
         lines = text.split("\n")
-        # No exchange adds or takes a line.
         result = []
         for number, line in enumerate(lines):
             there = lines[max(0, number - 8) : number]  # from the last time
@@ -31,6 +31,23 @@ class TextEdits:
             column = self._out.get(number)
             result.append(line if column is None or not line.strip() else f"{line[:column]}# {line[column:]}")
         return "\n".join(result)
+
+    def _disjoint(self) -> list[tuple[int, int, str]]:
+        """Neighbours that are cut out may share a comma; what lies within another exchange went with it."""
+        found: list[tuple[int, int, str]] = []
+        for start, end, new in sorted(self._exchanges, key=lambda each: (each[0], -each[1])):
+            if not found or start >= found[-1][1]:
+                found.append((start, end, new))
+            elif not new and not found[-1][2]:
+                found[-1] = (found[-1][0], max(end, found[-1][1]), "")
+        return [self._with_comma(*each) for each in found]
+
+    def _with_comma(self, start: int, end: int, new: str) -> tuple[int, int, str]:
+        """Nothing is left behind the comma before what is cut out: it goes too."""
+        before = self.original[:start].rstrip()
+        if not new and before.endswith(",") and self.original[end:].lstrip().startswith("}"):
+            start = len(before) - 1
+        return start, end, new
 
     def is_gone(self, line: int) -> bool:
         """Whether a line has become a comment."""
@@ -56,7 +73,8 @@ class TextEdits:
         first, last = key.start_mark.line, self._last_line(value)
         before = self._line(first)[: key.start_mark.column].strip()
         after = self._line(value.end_mark.line)[value.end_mark.column :].strip()
-        if before.strip("- ") or (last == value.end_mark.line and after and not after.startswith("#")):
+        inline = not self._is_block(value) and after and not after.startswith("#")
+        if before.strip("- ") or inline:
             self._cut(key.start_mark.index, value.end_mark.index)
             return
         for number in range(first, last + 1):
@@ -75,11 +93,16 @@ class TextEdits:
     def _last_line(self, value: yaml.Node) -> int:
         """A block ends where the next thing begins: what is blank or a comment before that is not its own."""
         last = value.end_mark.line
-        if isinstance(value, yaml.CollectionNode) and not value.flow_style:
+        if self._is_block(value):
             last -= 1
             while last > value.start_mark.line and self._line(last).strip()[:1] in ("", "#"):
                 last -= 1
         return max(last, value.start_mark.line)
+
+    def _is_block(self, value: yaml.Node) -> bool:
+        if isinstance(value, yaml.CollectionNode):
+            return not value.flow_style
+        return isinstance(value, yaml.ScalarNode) and value.style in ("|", ">")
 
     def _line(self, number: int) -> str:
         lines = self.original.split("\n")

@@ -139,6 +139,52 @@ def test_variables(value: str, changed: str) -> None:
     assert migrate(head + value).text.endswith(f"addr: {changed}")
 
 
+HEAD = "dbs:\n  - path: /a.db\n    replicas:\n      - path: /r\n"
+IN = "        "
+TWO = "auto-recover: true, validation-interval: 1m"
+
+
+@pytest.mark.parametrize(
+    ("text", "new"),
+    [
+        (
+            HEAD + "        retention: ${KEEP}\n        snapshot-interval: 6h\n",
+            'snapshot: {retention: "${KEEP}", interval: 6h}',
+        ),
+        (HEAD + "        retention: $KEEP\n", 'snapshot: {retention: "${KEEP}"}'),
+        ("exec: >\n  one\n  two\n" + HEAD, "# exec: >\n#   one\n#   two\ndbs:"),
+        ("exec: |-\n  one\n\n  two\n" + HEAD, "# exec: |-\n#   one\n\n#   two\ndbs:"),
+        (
+            "dbs: [{path: /a.db, replica: {path: /r, auto-recover: true, validation-interval: 1m}}]\n",
+            "replica: {path: /r}",
+        ),
+        (
+            "dbs: [{path: /a.db, replica: {auto-recover: true, validation-interval: 1m, path: /r}}]\n",
+            "replica: {path: /r}",
+        ),
+        ("dbs: [{path: /a.db, replica: {path: /r, auto-recover:\n true}}]\nmcp-addr: x\n", "# mcp-addr: x"),
+        ("logging: {type: pretty}\n" + HEAD, "logging: {type: text}"),
+        ("\ufeffmcp-addr: x\n" + HEAD, "# mcp-addr: x"),
+    ],
+)
+def test_what_is_hard_to_cut_out(text: str, new: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "l.yml").write_text(text)
+    assert main(["migrate-config", str(tmp_path / "l.yml")]) == ExitCode.OK
+    found = capsys.readouterr().out
+    assert new in found
+    assert migrate(found).text == found
+
+
+@pytest.mark.parametrize(
+    "text", ["password: *hush\n", "? [hush]\n: 1\n", "a: 'hush\n", "a: {" * 3000, "a: &a [*a]\n", "a: !hush b: c\n"]
+)
+def test_nothing_of_a_broken_file_is_repeated(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "l.yml").write_text(text)
+    assert main(["migrate-config", str(tmp_path / "l.yml")]) == ExitCode.CONFIG
+    told = capsys.readouterr()
+    assert "hush" not in told.err + told.out
+
+
 def test_a_file_that_needs_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = "# mine\ndbs:\n  - path: /a.db\n    replica: {path: /r}\n"
     (tmp_path / "l.yml").write_text(text)
@@ -160,7 +206,7 @@ def test_a_file_is_written_once_and_as_json_the_notes(tmp_path: Path, capsys: py
     assert "exists already" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("data", "told"), [(b"a: [", "this is no YAML"), (b"\xff", "not UTF-8"), (b"x: 1", "dbs")])
+@pytest.mark.parametrize(("data", "told"), [(b"a: [", "bracket"), (b"\xff", "not UTF-8"), (b"x: 1", "dbs")])
 def test_what_is_no_configuration(tmp_path: Path, data: bytes, told: str, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "l.yml").write_bytes(data)
     assert main(["migrate-config", str(tmp_path / "l.yml")]) == ExitCode.CONFIG
