@@ -3,10 +3,15 @@
 In: paths, also of what does not exist yet. Out: plain answers (proc(5), mounts; stat(2), st_dev).
 """
 
+import re
 from pathlib import Path
 
 SHARED = {"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "ceph", "glusterfs", "fuse.glusterfs", "afs"}
 """File systems without shared memory between machines, which SQLite's WAL needs ("Write-Ahead Logging", section 1)."""
+
+
+_OCTAL = re.compile(r"\\([0-7]{3})")
+"""How blanks and the like are written there."""
 
 
 def kind_of_mount(path: Path) -> str | None:
@@ -14,7 +19,7 @@ def kind_of_mount(path: Path) -> str | None:
     best, kind = "", None
     for line in Path("/proc/self/mounts").read_text().splitlines():
         fields = line.split(" ")
-        point = fields[1].encode().decode("unicode_escape")
+        point = _OCTAL.sub(lambda match: chr(int(match[1], 8)), fields[1])
         if (path == Path(point) or Path(point) in path.parents) and len(point) >= len(best):
             best, kind = point, fields[2]
     return kind

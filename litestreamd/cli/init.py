@@ -58,7 +58,8 @@ def run(arguments: Arguments) -> ExitCode:
     if dry:
         shown = {config.source: draft.text} if draft is not None else {}
         sys.stdout.writelines(f"\n{path}:\n{text}" for path, text in (shown | texts).items())
-    for sentence in concerns(instance, config, credentials=directory is not None):
+    known = directory is not None or _dropin(DAEMON, instance, "credentials").exists()
+    for sentence in concerns(instance, config, credentials=known):
         warn(sentence)
     if not dry:
         _next(instance, foreign_contents(folders.replicas, owner), owner)

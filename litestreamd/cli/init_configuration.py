@@ -8,11 +8,11 @@ stays there.
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from litestreamd.basics.clock import format_time
-from litestreamd.basics.errors import ConflictError, UsageError
+from litestreamd.basics.errors import ConfigError, ConflictError, UsageError
 from litestreamd.cli.init_files import give_to_service, replace_file
 from litestreamd.cli.options import Arguments
 from litestreamd.cli.selection import instance_file
@@ -22,6 +22,8 @@ from litestreamd.config.model import Config
 from litestreamd.config.new_configuration import new_configuration
 from litestreamd.config.owner_dropin import Owner
 from litestreamd.config.places import database_path
+from litestreamd.replica.port import StoreSettings
+from litestreamd.replica.s3.settings import S3Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Draft:
         done = "would be written" if dry else "written"
         if not dry:
             if self.kept is not None:
-                path.rename(self.kept)
+                os.link(path, self.kept)  # there is a configuration at every moment
             replace_file(path, self.text, 0o640)
             give_to_service(path, owner)
         kept = f", what was there is kept as {self.kept}" if self.kept is not None else ""
@@ -64,10 +66,16 @@ def draft_of(instance: str, arguments: Arguments) -> Draft | None:
     config = check_config(text.encode(), path, os.environ)
     if not path.exists():
         return Draft(text, config, there=False, kept=None)
-    present = load_config(path, os.environ, expand_env=not arguments.switch("no-expand-env"))
-    difference = next(_differences(config, present), None)
-    if difference is None:
-        return Draft(text, present, there=True, kept=None)
+    try:
+        present = load_config(path, os.environ, expand_env=not arguments.switch("no-expand-env"))
+    except ConfigError:
+        if not arguments.switch("force"):
+            raise
+        difference: str | None = "cannot be read"
+    else:
+        difference = next(_differences(config, present), None)
+        if difference is None:
+            return Draft(text, present, there=True, kept=None)
     if not arguments.switch("force"):
         raise ConflictError(f"{path} is there and {difference}: edit it, or replace it with -force (it is kept beside)")
     stamp = format_time(time.time_ns() // 1_000_000).replace(":", "")
@@ -81,7 +89,14 @@ def _differences(wanted: Config, present: Config) -> Iterator[str]:
         if settings.path not in known:
             yield f"has no database {settings.path}"
             continue
-        places = {spec.store.url for spec in known[settings.path].replicas}
+        there = {spec.store.url: _without_keys(spec.store) for spec in known[settings.path].replicas}
         for spec in settings.replicas:
-            if spec.store.url not in places:
+            if spec.store.url not in there:
                 yield f"has no replica {spec.store.url} of {settings.path}"
+            elif there[spec.store.url] != spec.store:
+                yield f"has other settings for the replica {spec.store.url} of {settings.path}"
+
+
+def _without_keys(store: StoreSettings) -> StoreSettings:
+    """Where keys come from is its owner's business."""
+    return replace(store, keys=None, profile=None) if isinstance(store, S3Settings) else store

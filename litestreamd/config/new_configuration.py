@@ -15,6 +15,7 @@ from litestreamd.config.load import replica_from_url
 from litestreamd.replica.folder.settings import FolderSettings
 
 _PLAIN = re.compile(r"[A-Za-z0-9_/.][A-Za-z0-9_/.:?=%&+@-]*[A-Za-z0-9_/]")
+_BREAKS = re.compile("[\x85\u2028\u2029\ufeff]")
 _AMBIGUOUS = re.compile(r"[0-9.+-][0-9._+:eExXoa-fA-F-]*|true|false|yes|no|on|off|null|~", re.IGNORECASE)
 
 
@@ -51,7 +52,9 @@ def scalar(text: str) -> str:
     text = text.replace("$", "$$")
     if _PLAIN.fullmatch(text) and not _AMBIGUOUS.fullmatch(text):
         return text
-    return json.dumps(text, ensure_ascii=False)
+    quoted = json.dumps(text, ensure_ascii=False)
+    # YAML takes these for line breaks, and folds them.
+    return _BREAKS.sub(lambda match: f"\\u{ord(match[0]):04x}", quoted)
 
 
 def _replicas(replicas: Sequence[str], below: str, environment: Mapping[str, str]) -> Iterator[str]:

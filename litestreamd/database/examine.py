@@ -57,9 +57,9 @@ def page_size_of(path: Path) -> int:
 
 def litestream_tables(path: Path) -> tuple[str, ...]:
     """Those tables of Litestream that are in the schema. Raises the errors of SQLite, translated."""
-    has_wal = path.with_name(path.name + "-wal").exists()
-    # Without a WAL nothing is missing from the file, and SQLite makes no -shm for it.
-    uri = f"file:{quote(str(path))}?{'mode=ro' if has_wal else 'immutable=1'}"
+    in_use = all(path.with_name(path.name + ending).exists() for ending in ("-wal", "-shm"))
+    # Else SQLite would make what is missing; a schema that is in a WAL of nobody is looked for another time.
+    uri = f"file:{quote(str(path))}?{'mode=ro' if in_use else 'immutable=1'}"
     try:
         connection = apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
         try:

@@ -122,6 +122,24 @@ def test_what_is_there_is_not_overwritten_unasked(machine: Path, capsys: pytest.
 
 
 @root_only
+def test_other_settings_of_a_store_are_a_difference(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def call(url: str, *more: str) -> int:
+        return main(["init", "-db", f"{machine}/data/app.db", "-replica", url, *more, "app"])
+
+    assert call("s3://bucket/app?region=eu-west-1") == ExitCode.OK
+    assert call("s3://bucket/app?region=eu-west-1") == ExitCode.OK
+    capsys.readouterr()
+    assert call("s3://bucket/app?region=eu-west-2") == ExitCode.FAILED
+    assert "has other settings for the replica s3://bucket/app" in capsys.readouterr().err
+    (machine / "etc/app.yml").write_text("nonsense")
+    assert call("s3://bucket/app?region=eu-west-2") == ExitCode.CONFIG
+    assert call("s3://bucket/app?region=eu-west-2", "-force") == ExitCode.OK
+    assert "region=eu-west-2" in (machine / "etc/app.yml").read_text()
+    (kept,) = (machine / "etc").glob("app.yml.before-*")
+    assert kept.read_text() == "nonsense"
+
+
+@root_only
 def test_a_dry_run_shows_all_and_writes_nothing(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert called(machine, "-dry-run") == ExitCode.OK
     out = capsys.readouterr().out
@@ -160,12 +178,19 @@ def test_keys_become_credentials(machine: Path, capsys: pytest.CaptureFixture[st
     assert main([*words, "-credentials", str(keys), "app"]) == ExitCode.USAGE
     assert f"{keys} has no key" in capsys.readouterr().err
     (keys / "s3-access-key-id").write_text("AKIA")
+    (keys / "s3-access-key-id").chmod(0o600)
+    assert main([*words, "-credentials", str(keys), "app"]) == ExitCode.USAGE
+    assert "no s3-secret-access-key: a key has two halves" in capsys.readouterr().err
+    (keys / "s3-access-key-id.cred").write_text("twice")
+    assert main([*words, "-credentials", str(keys), "app"]) == ExitCode.USAGE
+    assert "keep one of them" in capsys.readouterr().err
+    (keys / "s3-access-key-id.cred").unlink()
+    (keys / "s3-secret-access-key.cred").write_text("encrypted")
+    (keys / "notes.txt").write_text("no key")
     (keys / "s3-access-key-id").chmod(0o644)
     assert main([*words, "-credentials", str(keys), "app"]) == ExitCode.RIGHTS
     assert f"chmod 600 {keys}/s3-access-key-id" in capsys.readouterr().err
     (keys / "s3-access-key-id").chmod(0o600)
-    (keys / "s3-secret-access-key.cred").write_text("encrypted")
-    (keys / "notes.txt").write_text("no key")
     assert main([*words, "-credentials", str(keys), "app"]) == ExitCode.OK
     told = capsys.readouterr()
     assert told.err == ""
