@@ -21,6 +21,7 @@ from litestreamd.database.integrity import check_integrity
 from litestreamd.database.kept_copy import Kept, KeptCopy, Seen
 from litestreamd.database.page_differences import RestoredPages
 from litestreamd.jobs.drill_changes import Changes
+from litestreamd.jobs.expected import Expected
 from litestreamd.jobs.restore_sink import Progress
 from litestreamd.jobs.restore_source import open_object
 from litestreamd.jobs.verify import Checks, Damage, Verified, judge
@@ -45,6 +46,7 @@ def verify_further(replica: Replica, kept: KeptCopy, output: Path, checks: Check
     found = kept.take(replica.description, output)
     if found is None:
         return None
+    expected = Expected(checks.manifest)
     objects = tuple(replica.list())
     with suppress(NotAvailable, DamagedData, ObjectMissing):
         plan = plan_restore(objects, Latest())
@@ -54,7 +56,7 @@ def verify_further(replica: Replica, kept: KeptCopy, output: Path, checks: Check
         unproven = [step for step in plan.steps if step.name not in read and not _vouched(replica, found, step)]
         size = output.stat().st_size
         filled = Followed(size, len(read | {step.name for step in unproven}))
-        verified = judge(replica, objects, plan, filled, unproven, checks)
+        verified = judge(replica, expected, objects, plan, filled, unproven, checks)
         return verified if verified.damage else _checked(verified, output, checks.progress)
     return None
 

@@ -22,11 +22,11 @@ LOOKS, LOOK_S = 20, 0.1
 
 
 class Expected:
-    """Before a listing is made: what it has to show."""
+    """Before a listing is made: what it has to show. look: None for a replica of which this machine knows nothing."""
 
-    def __init__(self, look: Look) -> None:
-        self._look = look
-        self._before = look()
+    def __init__(self, look: Look | None) -> None:
+        self._look = look or _nothing
+        self._before = self._look()
 
     @property
     def objects(self) -> Mapping[ObjectName, Noted]:
@@ -52,6 +52,10 @@ class Expected:
                 return now
             time.sleep(LOOK_S)
         return None
+
+
+def _nothing() -> None:
+    """Nothing is known, and so nothing is expected."""
 
 
 def gone_sentence(replica: Replica, name: ObjectName) -> str:

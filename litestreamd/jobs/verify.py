@@ -86,37 +86,26 @@ class Checks:
 
 def verify(replica: Replica, checks: Checks, tell: Observer) -> Verified:
     """Look at one replica. Raises NoBackup, and the errors of the port; damage is in the answer."""
-    expected = Expected(checks.manifest or _nothing)
+    expected = Expected(checks.manifest)
     objects = tuple(replica.list())
     plan, filled, found = _newest_state(replica, objects, checks, tell)
     # A restore skips what newer objects replace; an older moment may need it.
     steps = plan.steps if filled and isinstance(plan, RestorePlan) else ()
-    return _judge(replica, objects, plan, filled, steps, checks, expected, found)
+    return judge(replica, expected, objects, plan, filled, steps, checks, found)
 
 
 def judge(
     replica: Replica,
-    objects: Sequence[StoredObject],
-    plan: RestorePlan,
-    filled: Proven,
-    unproven: Sequence[Stored],
-    checks: Checks,
-) -> Verified:
-    """Of a newest state that was had in another way: `unproven` are the objects of its plan that were not read yet.
-    Errors of the port."""
-    return _judge(replica, objects, plan, filled, unproven, checks, Expected(checks.manifest or _nothing), [])
-
-
-def _judge(
-    replica: Replica,
+    expected: Expected,
     objects: Sequence[StoredObject],
     plan: RestorePlan | PlanV3 | None,
     filled: Proven | None,
     unproven: Sequence[Stored],
     checks: Checks,
-    expected: Expected,
-    found: list[Damage],
+    found: Sequence[Damage] = (),
 ) -> Verified:
+    """Of a newest state, however it was had. expected: made before `objects` were listed. unproven: the objects of the
+    plan that were not read to their end yet. found: what is already known to be wrong. Errors of the port."""
     gone = expected.missing(replica, {stored.name for stored in objects})
     were = (*objects, *(StoredObject(error.name, expected.objects[error.name].size, 0) for error in gone))
     errors: list[DamagedObject | None]
@@ -126,12 +115,8 @@ def _judge(
         read = 0
         errors = [*_of_the_plan(were, gone), *_prove_each(replica, unproven, expected, checks, "reading its objects")]
     known = {damage.name for damage in found}
-    found += [_damage(were, error) for error in errors if error and str(error.name) not in known]
-    return Verified(replica, tuple(findings(objects)), plan, filled, read, tuple(found))
-
-
-def _nothing() -> None:
-    """Of a replica by its URL this machine knows nothing."""
+    further = [_damage(were, error) for error in errors if error and str(error.name) not in known]
+    return Verified(replica, tuple(findings(objects)), plan, filled, read, (*found, *further))
 
 
 def _newest_state(

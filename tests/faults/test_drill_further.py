@@ -8,6 +8,7 @@ import json
 import os
 import random
 import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 
 from litestreamd.basics.errors import DamagedData
 from litestreamd.database.kept_copy import KeptCopy
+from litestreamd.database.manifest import Manifest
 from litestreamd.jobs.drill import Ground, Outcome, drill
 from litestreamd.jobs.drill_further import Followed
 from litestreamd.jobs.verify import Checks
@@ -22,7 +24,8 @@ from litestreamd.plan.restore import Latest, plan_restore
 from litestreamd.plan.rules import Rules
 from litestreamd.replica.build import build_replica
 from litestreamd.replica.folder.replica import FolderReplica
-from litestreamd.replica.port import Replica, ReplicaSpec
+from litestreamd.replica.port import Replica, ReplicaSpec, StoredObject
+from litestreamd.replica.s3.settings import S3Settings, StaticKeys
 from tests.support.driving import Drive
 from tests.support.live import App
 from tests.support.s3_servers import shared
@@ -152,11 +155,45 @@ def test_full_means_full_and_little_room_keeps_nothing(scene: Scene, monkeypatch
     assert list((scene.state / "drill").iterdir()) == []
 
 
+class BusyFolder(FolderReplica):
+    """Somebody works on it right after it was listed."""
+
+    then: Callable[[], object] | None = None
+
+    def list(self) -> Iterator[StoredObject]:
+        listed, then = tuple(super().list()), self.then
+        self.then = None
+        if then is not None:
+            then()
+        return iter(listed)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_what_the_daemon_creates_after_the_listing_is_not_missing(scene: Scene, full: bool) -> None:
+    begun(scene)
+    replica = BusyFolder(scene.root, "r0")
+    manifest = Manifest(scene.state / "replicas", "r0", replica.description)
+    with App(scene.path) as app:
+        daemon = Drive(scene.path, scene.root, state=scene.state, rules=RULES).settle()
+
+        def commit() -> None:
+            app.write("INSERT INTO t(b) VALUES (2)")
+            daemon.event()
+
+        replica.then, before = commit, manifest.load()
+        ground = Ground(scene.path, scene.state, scene.state, compare_live=False, full=full)
+        outcome = drill(replica, ground, Checks(manifest=manifest.load), lambda event: None)
+        after = manifest.load()
+        app.close()
+        daemon.stop()
+    assert before is not None and after is not None and len(after.objects) > len(before.objects)
+    assert outcome.error is None
+    assert used_copy(outcome) is not full
+
+
 def test_what_a_bucket_has_proven_is_not_fetched_again(scene: Scene) -> None:
     server = shared("ministack")
     access = server.access
-    from litestreamd.replica.s3.settings import S3Settings, StaticKeys  # noqa: PLC0415
-
     place = S3Settings(
         bucket=server.make_bucket(), path="app", endpoint=access.endpoint, region="us-east-1", force_path_style=True,
         keys=StaticKeys(access.access_key, access.secret_key),
