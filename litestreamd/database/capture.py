@@ -252,9 +252,11 @@ class Capture:
     def _refuse_rot(self, pages: int) -> None:
         """Nobody saw these pages being written: it may have been an application, or a disk that forgets. Raises
         RottenDatabase."""
+        if is_accepted(self.state.folder):
+            return
         with sqlite_errors(self.live.path):
             complaint = structural_complaint(self.live.guard.spare)
-        if complaint is not None and not is_accepted(self.state.folder):
+        if complaint is not None:
             raise RottenDatabase(
                 f"{self.live.path} is damaged, so what differs is not taken for the truth (quick_check of {pages} "
                 f"pages: {complaint}): stop its application and litestreamd and restore it with -force, or take it as "

@@ -33,9 +33,9 @@ def read_own_root(replica: Replica, manifest: Manifest, dropped: Dropped) -> Roo
 
 def _is_ours(replica: Replica, manifest: Manifest, stored: StoredObject) -> bool:
     known, highest = manifest.load(), read_writers(replica).highest
-    if known is None or highest is None or known.epoch != highest.number or stored.name not in known.objects:
+    if known is None or highest is None:
         return False
-    return max(name.max_txid for name in known.objects) >= stored.name.max_txid
+    return known.epoch == highest.number and stored.name in known.objects
 
 
 def _is_readable(replica: Replica, stored: StoredObject) -> bool:
