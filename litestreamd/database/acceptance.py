@@ -3,25 +3,17 @@
 In and out: a note in the state directory of a database. Promised: it counts once, for the next comparison.
 """
 
-import os
 from pathlib import Path
 
 from litestreamd.database.disk import state_disk
-from litestreamd.database.draft import told
-from litestreamd.database.ownership import give
 from litestreamd.database.state import VERSION, write_json
 
 _NAME = "accepted.json"
 
 
 def accept(state: Path) -> None:
-    """Leave the note in an existing state directory. Raises EnvironmentFault, RightsError."""
-    path = state / _NAME
-    write_json(path, {"version": VERSION})
-    if os.geteuid() == 0:
-        owner = state.stat()
-        with told(path):
-            give(path, owner.st_uid, owner.st_gid)
+    """Leave the note in an existing state directory. Raises EnvironmentFault."""
+    write_json(state / _NAME, {"version": VERSION})
 
 
 def is_accepted(state: Path) -> bool:

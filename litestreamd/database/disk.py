@@ -12,6 +12,7 @@ from pathlib import Path
 
 from litestreamd.basics.crash_points import passing
 from litestreamd.basics.errors import EnvironmentFault
+from litestreamd.database.ownership import hand_over
 
 
 @contextmanager
@@ -29,11 +30,14 @@ def private(path: str | Path, flags: int) -> int:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Replace a small file durably. Raises EnvironmentFault; then the old one is still there."""
+    """Replace a small file durably, for the owner of its folder, whoever writes it. Raises EnvironmentFault; then the
+    old one is still there."""
     temporary = path.with_name(path.name + ".tmp")
     with state_disk(path, "written"):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(temporary, "wb", opener=private) as file:
+        temporary.unlink(missing_ok=True)  # of a crash, or what somebody else has laid there for root to write to
+        with open(temporary, "xb", opener=private) as file:
+            hand_over(file.fileno(), path.parent)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -6,7 +6,6 @@ that the application or a restore could need (`has_room`). What it holds is prov
 """
 
 import json
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,9 +13,9 @@ from pathlib import Path
 
 from litestreamd.basics.errors import EnvironmentFault
 from litestreamd.basics.txid import format_txid
-from litestreamd.database.disk import free_bytes, private, state_disk, write_whole
+from litestreamd.database.disk import free_bytes, private, write_whole
 from litestreamd.database.draft import told
-from litestreamd.database.ownership import give
+from litestreamd.database.ownership import hand_over
 from litestreamd.ltx.names import ObjectName, parse_name
 
 _VERSION = 1
@@ -62,7 +61,7 @@ class KeptCopy:
 
     def keep(self, output: Path, kept: Kept) -> bool:
         """Take a file over, for the owner of the state directory; False when it lies on another file system. Raises
-        EnvironmentFault."""
+        EnvironmentFault, RightsError."""
         note = {
             "version": _VERSION,
             "root": kept.root,
@@ -70,18 +69,15 @@ class KeptCopy:
             "page_size": kept.page_size,
             "objects": {str(name): [seen.size, seen.created_ms] for name, seen in kept.objects.items()},
         }
-        with state_disk(self._folder, "made"):
+        with told(self._folder):
             self._folder.mkdir(mode=0o700, exist_ok=True)
+            hand_over(self._folder, self._folder.parent)
+            hand_over(output, self._folder)
         try:
             output.rename(self._file)
         except OSError:
             return False
         write_whole(self._note, json.dumps(note).encode())
-        if os.geteuid() == 0:
-            owner = self._folder.parent.stat()
-            with told(self._folder):
-                for path in (self._folder, self._file, self._note):
-                    give(path, owner.st_uid, owner.st_gid)
         return True
 
     def forget(self) -> None:

@@ -4,14 +4,11 @@ In and out: names of objects, in the state directory of a database. Promised: wr
 of that directory, whoever verified; it stays until the daemon has looked at each of them.
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from litestreamd.basics.errors import DamagedData
 from litestreamd.database.disk import state_disk
-from litestreamd.database.draft import told
-from litestreamd.database.ownership import give
 from litestreamd.database.state import VERSION, read_json, write_json
 from litestreamd.ltx.names import ObjectName, parse_name
 
@@ -23,13 +20,9 @@ class ReportedDamage:
         self._path = folder / f"{replica}.damaged.json"
 
     def save(self, names: Sequence[ObjectName]) -> None:
-        """Leave a report, added to what was not looked at yet. Raises EnvironmentFault, RightsError."""
+        """Leave a report, added to what was not looked at yet. Raises EnvironmentFault."""
         all_ = dict.fromkeys([*self.load(), *names])
         write_json(self._path, {"version": VERSION, "objects": [str(name) for name in all_]})
-        if os.geteuid() == 0:
-            owner = self._path.parent.stat()
-            with told(self._path):
-                give(self._path, owner.st_uid, owner.st_gid)
 
     def load(self) -> tuple[ObjectName, ...]:
         """What was reported; nothing when there is no report. Raises EnvironmentFault."""

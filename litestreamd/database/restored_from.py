@@ -26,9 +26,8 @@ def save_restored_from(directory: Path, record: RestoredFrom, uid: int, gid: int
             if not folder.exists():
                 folder.mkdir(mode=0o700, parents=True)
                 give(folder, uid, gid)
-    path = directory / _NAME
     write_json(
-        path,
+        directory / _NAME,
         {
             "version": VERSION,
             "root": record.root,
@@ -38,8 +37,6 @@ def save_restored_from(directory: Path, record: RestoredFrom, uid: int, gid: int
             "epoch": record.epoch,
         },
     )
-    with told(path):
-        give(path, uid, gid)
 
 
 def load_restored_from(directory: Path) -> RestoredFrom | None:

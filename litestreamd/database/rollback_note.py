@@ -17,7 +17,7 @@ from litestreamd.basics.errors import BusyError, DamagedData
 from litestreamd.basics.txid import format_txid
 from litestreamd.database.disk import fsync_folder, state_disk
 from litestreamd.database.draft import told
-from litestreamd.database.ownership import give
+from litestreamd.database.ownership import hand_over
 from litestreamd.database.state import VERSION, read_json, write_json
 from litestreamd.plan.rollback import RollbackPlan, Stage
 
@@ -57,7 +57,7 @@ class RollbackNote:
             ) from None
 
     def save(self, plan: RollbackPlan) -> None:
-        """Write it down. Raises EnvironmentFault, RightsError."""
+        """Write it down. Raises EnvironmentFault."""
         write_json(self._path, {
             "version": VERSION,
             "stamp": plan.stamp,
@@ -71,7 +71,6 @@ class RollbackNote:
             "inode": None if plan.inode is None else list(plan.inode),
             "made_ns": plan.made_ns,
         })  # fmt: skip
-        self._hand_over(self._path)
 
     def advance(self, plan: RollbackPlan, stage: Stage) -> RollbackPlan:
         """Write down that it is so far; out: the plan as it is now."""
@@ -91,7 +90,7 @@ class RollbackNote:
         with told(self._folder):
             if not self._folder.exists():
                 self._folder.mkdir(mode=0o700, parents=True)
-                self._hand_over(self._folder)
+                hand_over(self._folder, self._folder.parent)
         end = time.monotonic() + PATIENCE_S
         while (descriptor := self._lock()) is None:
             if time.monotonic() > end:
@@ -123,9 +122,3 @@ class RollbackNote:
             os.close(descriptor)
             return None
         return descriptor
-
-    def _hand_over(self, path: Path) -> None:
-        if os.geteuid() == 0:
-            owner = self._folder.parent.stat()
-            with told(path):
-                give(path, owner.st_uid, owner.st_gid)

@@ -4,14 +4,12 @@ In and out: Verified values in the state directory of a database. Promised: writ
 of that directory, whoever ran the drill; there is none before the first drill.
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from litestreamd.basics.errors import DamagedData
-from litestreamd.database.draft import told
 from litestreamd.database.state import VERSION, read_json, write_json
 
 _NAME = "verified.json"
@@ -37,15 +35,10 @@ class Verified:
 
 
 def save_verified(state: Path, found: Verified, each: Mapping[str, Verified] | None = None) -> None:
-    """Replace the record in an existing state directory; `each`: of replicas, by name. Raises EnvironmentFault,
-    RightsError."""
-    path = state / _NAME
+    """Replace the record in an existing state directory; `each`: of replicas, by name. Raises
+    EnvironmentFault."""
     replicas = {name: record.to_json() for name, record in (each or {}).items()}
-    write_json(path, {"version": VERSION, **found.to_json(), "replicas": replicas})
-    with told(path):
-        owner = state.stat()
-        if os.geteuid() == 0:
-            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+    write_json(state / _NAME, {"version": VERSION, **found.to_json(), "replicas": replicas})
 
 
 def load_verified(state: Path) -> Verified | None:
