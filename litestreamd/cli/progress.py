@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Lock
 from typing import TextIO
 
@@ -76,8 +77,14 @@ class Progress:
             return 79
 
     def _write(self, text: str) -> None:
-        self._stream.write(text)
-        self._stream.flush()
+        mention(self._stream, text)
+
+
+def mention(stream: TextIO, text: str) -> None:
+    """Say something on the way. A terminal or a reader that is gone is no reason to leave work half done."""
+    with suppress(OSError):
+        stream.write(text)
+        stream.flush()
 
 
 def describe(done: int, total: int, seconds: float, work: str = "") -> str:

@@ -6,7 +6,6 @@ stdout (text, or JSON with Litestream's fields), warnings on stderr.
 
 import os
 import signal
-import sys
 import time
 from pathlib import Path
 from types import FrameType
@@ -28,7 +27,7 @@ from litestreamd.cli.crashing import arm_crash_point
 from litestreamd.cli.options import JSON, Arguments, Option
 from litestreamd.cli.progress import Progress
 from litestreamd.cli.restore_owner import asked_ownership
-from litestreamd.cli.restore_report import Report, warn
+from litestreamd.cli.restore_report import Report, say, warn
 from litestreamd.cli.restore_waiting import Waiting
 from litestreamd.cli.selection import SELECTION, Target, select, select_replicas
 from litestreamd.config.places import absolute
@@ -51,10 +50,12 @@ _INTEGRITY = tuple(mode.value for mode in Integrity)
 def run(arguments: Arguments) -> ExitCode:
     """Restore, or with -dry-run print what would be done."""
     arm_crash_point(os.environ)
+    signal.signal(signal.SIGTERM, _stop)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # of nohup
+        signal.signal(signal.SIGHUP, _stop)
     if arguments.switch("resume") or arguments.switch("abort"):
         return rollback.finish(arguments)
     moment = _moment(arguments)
-    signal.signal(signal.SIGTERM, _stop)
     failures: list[LitestreamdError] = []
     targets = _targets(arguments)
     if len(targets) == 1 and rollback.is_meant(targets[0], arguments):
@@ -65,7 +66,7 @@ def run(arguments: Arguments) -> ExitCode:
         except LitestreamdError as error:
             failures.append(error)  # the others are wanted all the same
     for another in failures[1:]:
-        _say(f"error: {another}")
+        say(f"error: {another}")
     if failures:
         raise failures[0]
     return ExitCode.OK
@@ -83,7 +84,7 @@ def _restore_one(chosen: Target, moment: Wish, arguments: Arguments) -> None:
     output = _output(chosen, arguments.words[0], arguments)
     _look_for_rollback(chosen, output)
     if arguments.switch("if-db-not-exists") and output.exists():
-        _say(f"{output} exists already, nothing to restore")
+        say(f"{output} exists already, nothing to restore")
         return
     waiting = Waiting(str(output), arguments.duration("retry-for", 0.0))
     try:
@@ -92,7 +93,7 @@ def _restore_one(chosen: Target, moment: Wish, arguments: Arguments) -> None:
         _refuse_forgotten(chosen, error)
         if not arguments.switch("if-replica-exists"):
             raise
-        _say(f"{error}, nothing to restore")
+        say(f"{error}, nothing to restore")
 
 
 def _look_for_rollback(chosen: Target, output: Path) -> None:
@@ -211,12 +212,9 @@ def _refuse_forgotten(chosen: Target, error: NoBackup) -> None:
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
-    """SIGTERM takes the same way out as Ctrl-C, so that the unfinished file is removed."""
+    """SIGTERM, and a terminal that is lost, take the same way out as Ctrl-C: what is unfinished is removed, what was
+    stopped is started."""
     raise KeyboardInterrupt
-
-
-def _say(sentence: str) -> None:
-    sys.stderr.write(f"litestreamd: {sentence}\n")
 
 
 COMMAND = Command(

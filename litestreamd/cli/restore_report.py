@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from litestreamd.basics.clock import format_time
 from litestreamd.basics.quantities import format_duration, format_size
 from litestreamd.basics.txid import format_txid
+from litestreamd.cli.progress import mention
 from litestreamd.cli.restore_order import order_fields, print_order
 from litestreamd.cli.restore_owner import owner_fields, owner_text
 from litestreamd.cli.restore_point import point_fields, point_lines
@@ -161,9 +162,9 @@ def _amount(plan: RestorePlan, fetched: Sequence[int] | None) -> str:
 
 def say(sentence: str) -> None:
     """One line on stderr."""
-    sys.stderr.write(f"litestreamd: {sentence}\n")
+    mention(sys.stderr, f"litestreamd: {sentence}\n")
 
 
 def warn(sentence: str) -> None:
     """One line on stderr."""
-    sys.stderr.write(f"litestreamd: warning: {sentence}\n")
+    say(f"warning: {sentence}")

@@ -7,7 +7,8 @@ In: a database of a configuration that exists, a moment. Out: the plan, a questi
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from litestreamd.basics.clock import format_time
@@ -47,8 +48,7 @@ def is_meant(chosen: Target, arguments: Arguments) -> bool:
 def run(chosen: Target, moment: Wish, arguments: Arguments) -> ExitCode:
     """Show the plan, ask, carry it out."""
     note, world, report = _scene(chosen, arguments)
-    if (unfinished := note.load()) is not None:
-        raise UsageError(f"a rollback planned at {unfinished.stamp} is not finished: {ways_out(unfinished)}")
+    _refuse_unfinished(note)
     best = choose(world.replicas, moment, str(world.ground.database), report.tell)[0]
     if not isinstance(best, Candidate):
         raise NotAvailable(
@@ -60,11 +60,14 @@ def run(chosen: Target, moment: Wish, arguments: Arguments) -> ExitCode:
     if arguments.switch("dry-run"):
         return ExitCode.OK
     _ask(arguments)
-    with note.held():
-        plan = replace(plan, running=world.running())  # the answer may have taken its time
+    with note.held():  # the answer may have taken its time
+        _refuse_unfinished(note)
+        plan = replace(plan, running=world.running())
         note.save(plan)
         began = time.monotonic()
-        return _ended(roll_back(plan, note, world, _teller(world)), plan, world, began, arguments)
+        with naming_ways_out(note):
+            ended = roll_back(plan, note, world, _teller(world))
+        return _ended(ended, plan, world, began, arguments)
 
 
 def finish(arguments: Arguments) -> ExitCode:
@@ -94,7 +97,8 @@ def _finish(
         if plan is None:
             return ExitCode.OK
         began = time.monotonic()
-        ended = deed(plan, note, world, _teller(world))
+        with naming_ways_out(note):
+            ended = deed(plan, note, world, _teller(world))
         code = _ended(ended, plan, world, began, arguments)
     if arguments.switch("abort") and ended.in_place is InPlace.RESTORED:
         warn("it was too late to give it up: the restored database was in place and may have been used; go back with"
@@ -146,6 +150,22 @@ def _scene(chosen: Target, arguments: Arguments) -> tuple[RollbackNote, World, R
         units,
     )
     return RollbackNote(state_directory(database.path, database.meta_path, chosen.source)), world, report
+
+
+def _refuse_unfinished(note: RollbackNote) -> None:
+    if (unfinished := note.load()) is not None:
+        raise UsageError(f"a rollback planned at {unfinished.stamp} is not finished: {ways_out(unfinished)}")
+
+
+@contextmanager
+def naming_ways_out(note: RollbackNote) -> Iterator[None]:
+    """Whoever is left with services that stand still is told what to do."""
+    try:
+        yield
+    except BaseException:
+        if (plan := note.load()) is not None:
+            warn(f"the rollback planned at {plan.stamp} is not finished: {ways_out(plan)}")
+        raise
 
 
 def _plan(best: Candidate, moment: Wish, world: World) -> RollbackPlan:

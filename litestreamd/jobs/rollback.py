@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from litestreamd.basics.crash_points import passing
-from litestreamd.basics.errors import BusyError, EnvironmentFault, LitestreamdError
+from litestreamd.basics.errors import BusyError, EnvironmentFault
 from litestreamd.database.disk import fsync_folder
 from litestreamd.database.draft import remove_abandoned, told
 from litestreamd.database.install import exchange, put_back
@@ -78,7 +78,7 @@ def roll_back(plan: RollbackPlan, note: RollbackNote, around: Surroundings, tell
         if plan.stage is Stage.STOPPED:
             tell("exchanging the databases")
             done = _exchange(plan)
-    except (LitestreamdError, KeyboardInterrupt):
+    except BaseException:
         if in_place(plan, inode_of(plan.database)) is InPlace.PRESENT:
             abort(plan, note, around, tell)
         raise

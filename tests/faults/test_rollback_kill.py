@@ -18,23 +18,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.programs import OURS, TREE, environment
+from tests.support.rollback_points import POINTS
 from tests.support.waiting import until
 
-POINTS = (
-    "rollback.planned",
-    "rollback.synced",
-    "restore.filled",
-    "restore.installed",
-    "rollback.restored",
-    "rollback.users-stopped",
-    "rollback.present-synced",
-    "rollback.stopped",
-    "restore.sidecars-moved",
-    "restore.kept",
-    "rollback.exchanged",
-    "rollback.released",
-    "rollback.started",
-)
 SEEN_THROUGH = ("rollback.synced", "rollback.stopped", "restore.kept", "rollback.exchanged")
 """Up to what the daemon makes of it."""
 OLD, NEW = ("kept", "lost by mistake"), ("kept",)
@@ -140,6 +126,54 @@ def test_on_a_terminal_it_asks(scene: Scene, answer: str) -> None:
     assert child.returncode == (0 if answer == "y" else 64)
     assert words_in(scene.database) == (NEW if answer == "y" else OLD)
     assert ("nothing was changed" in err) == (answer != "y")
+
+
+def test_a_reader_that_is_gone_breaks_nothing_off(scene: Scene) -> None:
+    """Nobody reads what it says: it does what it was told to."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = [*OURS.start, "restore", "-config", str(scene.config), "-txid", scene.txid, "-yes", str(scene.database)]
+    done = subprocess.run(words, cwd=TREE, env=environment(), stderr=writer, timeout=60, check=False)
+    os.close(writer)
+    assert done.returncode == 0
+    assert words_in(scene.database) == NEW
+    goes_on(scene, NEW)
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
+def test_a_terminal_that_is_lost_gives_it_up(scene: Scene, number: signal.Signals) -> None:
+    words = [*OURS.start, "restore", "-config", str(scene.config), "-txid", scene.txid, "-yes", str(scene.database)]
+    with subprocess.Popen(words, cwd=TREE, env=environment(), stderr=subprocess.PIPE, text=True) as child:
+        assert child.stderr is not None
+        while "syncing the present" not in child.stderr.readline():
+            pass
+        child.send_signal(number)
+        child.stderr.close()
+    assert child.returncode == 130
+    assert words_in(scene.database) == OLD
+    assert list(scene.folder.glob("app.db?*.before*")) == []
+    nothing = scene.finish("resume")
+    assert (nothing.returncode, "there is nothing to do" in nothing.stderr) == (64, True)
+
+
+def test_a_plan_that_came_while_it_was_asked_is_not_overwritten(scene: Scene) -> None:
+    ours, theirs = pty.openpty()
+    words = [*OURS.start, "restore", "-config", str(scene.config), "-txid", scene.txid, str(scene.database)]
+    with subprocess.Popen(words, cwd=TREE, env=environment(), stdin=theirs, stderr=subprocess.PIPE, text=True) as child:
+        os.close(theirs)
+        assert child.stderr is not None
+        while not (said := child.stderr.read(1)) or said != "?":
+            pass
+        assert scene.roll_back(crash_at="rollback.exchanged").returncode == -signal.SIGKILL
+        os.write(ours, b"y\n")
+        err = child.stderr.read()
+    os.close(ours)
+    assert child.returncode == 64
+    assert "is not finished: litestreamd-restore -resume" in err
+    assert scene.finish("resume").returncode == 0
+    assert words_in(scene.database) == NEW
+    (kept,) = scene.folder.glob("app.db.before-*")
+    assert words_in(kept) == OLD
 
 
 def goes_on(scene: Scene, present: tuple[str, ...]) -> None:

@@ -11,23 +11,10 @@ from itertools import cycle
 import pytest
 
 from tests.support.machine import Machine
+from tests.support.rollback_points import POINTS
 from tests.support.waiting import until
 from tests.system import app
 
-POINTS = (
-    "rollback.planned",
-    "rollback.synced",
-    "restore.filled",
-    "rollback.restored",
-    "rollback.users-stopped",
-    "rollback.present-synced",
-    "rollback.stopped",
-    "restore.sidecars-moved",
-    "restore.kept",
-    "rollback.exchanged",
-    "rollback.released",
-    "rollback.started",
-)
 RUNS = {"bookworm": 100, "trixie": 24}
 
 

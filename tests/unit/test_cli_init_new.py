@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,8 +57,6 @@ def test_several_databases_have_places_of_their_own() -> None:
 
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1))
 def test_a_scalar_is_read_back(text: str) -> None:
-    import yaml  # noqa: PLC0415
-
     assert yaml.safe_load(f"a: {scalar(text)}") == {"a": text.replace("$", "$$")}
 
 

@@ -1,6 +1,7 @@
 """The recipe of a rollback with a world of its own: what is told, in which order, and what a fault in each step
 leaves."""
 
+import os
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -129,8 +130,6 @@ def test_somebody_who_came_at_the_last_moment_is_noticed(plan: RollbackPlan, not
 
 def roll_back_in_a_child(plan: RollbackPlan, note: RollbackNote, world: World) -> None:
     """Locks of one process do not stand in each other's way: the exchange is tried by another one."""
-    import os  # noqa: PLC0415
-
     reader, writer = os.pipe()
     if (child := os.fork()) == 0:
         try:
