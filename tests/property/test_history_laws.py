@@ -3,6 +3,7 @@
 import itertools
 import random
 from dataclasses import dataclass, field, replace
+from math import ceil
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -266,7 +267,7 @@ def test_the_number_of_objects_is_bounded(rules: Rules, seed: int) -> None:
 def most_objects(rules: Rules, commit_s: float) -> float:
     reach = max(rules.snapshot_retention_s, rules.l0_retention_s) + 2 * rules.snapshot_interval_s
     singles = (rules.l0_retention_s + rules.l0_check_s + 2 * rules.levels_s[0]) / commit_s + 3
-    merged = sum(reach / interval + reach / commit_s / FAN_IN + 3 for interval in rules.levels_s)
+    merged = sum(ceil(reach / interval) + ceil(reach / commit_s / FAN_IN) + 3 for interval in rules.levels_s)
     keep = rules.keep
     return (
         singles + merged + reach / rules.snapshot_interval_s + 3 + keep.hourly + keep.daily + keep.weekly + keep.monthly
