@@ -39,23 +39,26 @@ def crc64_in_python(data: Buffer, initial: int | None = None) -> int:
     return value ^ 0xFFFFFFFFFFFFFFFF
 
 
-def _fastest() -> Callable[[Buffer, int], int]:
+def _fastest() -> tuple[str | None, Callable[[Buffer, int], int]]:
     try:
         from fastcrc import crc64
     except ImportError:
         pass
     else:
-        return crc64.go_iso
+        return "fastcrc", crc64.go_iso
     try:
         from anycrc import Model
     except ImportError:
-        return crc64_in_python
+        return None, crc64_in_python
     model = Model("CRC64-GO-ISO")
-    return lambda data, initial: int(model.calc(data, initial))
+    return "anycrc", lambda data, initial: int(model.calc(data, initial))
 
 
-crc64: Callable[[Buffer, int], int] = _fastest()
+CRC64_LIBRARY: str | None
+"""What computes it; None: the stand-in in Python."""
+crc64: Callable[[Buffer, int], int]
 """crc64(data, initial) -> CRC of what `initial` stands for followed by `data`; start with 0."""
+CRC64_LIBRARY, crc64 = _fastest()
 
 
 def page_checksum(pgno: int, page: Buffer) -> int:

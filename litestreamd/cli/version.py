@@ -4,11 +4,12 @@ import platform
 from importlib import metadata
 
 from litestreamd import __version__
+from litestreamd.basics.checksum import CRC64_LIBRARY
 from litestreamd.basics.errors import ExitCode
 from litestreamd.cli.command import Command
 from litestreamd.cli.options import Arguments, Option
 
-_LIBRARIES = ("apsw", "PyYAML", "lz4", "fastcrc", "numpy")
+_LIBRARIES = ("apsw", "PyYAML", "lz4", "boto3", "numpy")
 
 
 def run(arguments: Arguments) -> ExitCode:
@@ -21,6 +22,7 @@ def run(arguments: Arguments) -> ExitCode:
         ("Python", platform.python_version()),
         ("System", f"{platform.system().lower()}/{platform.machine()}"),
         *((library, _installed(library)) for library in _LIBRARIES),
+        ("CRC-64", CRC64_LIBRARY or "in Python (slow: install fastcrc or anycrc)"),
     ]
     for name, value in rows:
         print(f"{name + ':':<9} {value}")

@@ -15,7 +15,7 @@ CHECK = 0xB90956C775A41001
 def without(monkeypatch: pytest.MonkeyPatch, *modules: str) -> Callable[[Buffer, int], int]:
     for module in modules:
         monkeypatch.setitem(sys.modules, module, None)
-    return subject._fastest()
+    return subject._fastest()[1]
 
 
 def forms(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[Buffer, int], int]]:
