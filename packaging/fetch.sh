@@ -9,4 +9,4 @@ mkdir -p "$folder"
 # To tell its name, an archive is asked for its metadata; Cython would translate itself for that.
 export NO_CYTHON_COMPILE=true
 "${PYTHON:-python3}" -m pip --disable-pip-version-check download --quiet --no-deps --no-binary :all: \
-  --require-hashes --requirement sources.txt --dest "$folder"
+  --require-hashes --requirement sources.txt --requirement rpm/sources.txt --dest "$folder"

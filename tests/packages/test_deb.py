@@ -1,0 +1,199 @@
+"""The Debian package on machines that had nothing of it: the story of the service, upgrade, downgrade, removal, purge.
+
+Time from `apt install` to the first commit on a replica, sizes and dependencies are printed (pytest -s).
+"""
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.packages.conftest import APT, FOLLOWING, Debs, build, give
+from tests.support.machine import Machine
+from tests.support.programs import LITESTREAM
+from tests.support.waiting import until
+from tests.system import app, test_story
+
+INIT = f"litestreamd init -db {app.DATABASE} -replica /srv/backup/app -user app -group app app"
+ENABLE = "systemctl daemon-reload && systemctl enable --now litestreamd@app"
+
+
+def set_up(machine: Machine) -> None:
+    """An application that runs, and its protection, by the commands of the manual."""
+    app.install(machine, "{path: /srv/backup/app}", enable=False)
+    machine.run("rm /etc/litestreamd/app.yml && install -d -o app -g app /srv/backup /srv/backup/app")
+    machine.run("systemctl enable --now app")
+    machine.run(INIT)
+    machine.run(ENABLE)
+    machine.wait("litestreamd@app.service", "ActiveState", "active")
+    until(lambda: app.count(machine) > 3, "the application writes")
+    machine.run("litestreamd sync -wait app")
+
+
+def has_everything(machine: Machine) -> None:
+    """What the replica gives is what the application has, to the last row."""
+    machine.run("litestreamd sync -wait app && systemctl stop app && litestreamd sync -wait app")
+    machine.run("rm -f /root/copy.db && litestreamd restore -o /root/copy.db app")
+    assert app.rows(machine, "/root/copy.db") == app.rows(machine)
+    machine.run("systemctl start app")
+
+
+def images(machine: Machine) -> list[str]:
+    return machine.out("ls /srv/backup/app/ltx/9").split()
+
+
+def runs(machine: Machine) -> None:
+    before = app.count(machine)
+    until(lambda: app.count(machine) > before + 3, "the application writes")
+
+
+def test_from_a_minimal_machine_to_the_first_commit_on_a_replica(debs: Debs, minimal: Machine, release: str) -> None:
+    give(minimal, debs.present)
+    began = time.monotonic()
+    told = minimal.out(f"{APT} install /root/packages/{debs.present.name}", timeout=300)
+    installed = time.monotonic() - began
+    app.install(minimal, "{path: /srv/backup/app}", enable=False)
+    minimal.run("rm /etc/litestreamd/app.yml && install -d -o app -g app /srv/backup /srv/backup/app")
+    minimal.run("systemctl enable --now app")
+    until(lambda: "app.db" in minimal.out("ls /var/lib/app"), "the application has made its database")
+    began = time.monotonic()
+    minimal.run(INIT)
+    minimal.run(ENABLE)
+    minimal.run("litestreamd sync -wait app")
+    first = installed + time.monotonic() - began
+    assert minimal.out("ls /srv/backup/app/ltx/9") != ""
+    assert minimal.run("litestreamd doctor app", check=False).returncode == 0
+
+    size = int(minimal.out("dpkg-query -W -f '${Installed-Size}' litestreamd"))
+    new = re.search(r"(\d+) newly installed", told)
+    got = re.search(r"Need to get ([\d,.]+ \w+)", told)
+    used = re.search(r"([\d,.]+ \w+) of additional disk space", told)
+    assert new and got and used, told
+    binary = Path(LITESTREAM.start[0]).stat().st_size / (1 << 20)
+    print(
+        f"\n{release}: apt install took {installed:.1f} s, the first commit was on a replica after {first:.1f} s;"
+        f" litestreamd {debs.present.stat().st_size / (1 << 10):.0f} KiB, {size} KiB installed; with it came"
+        f" {int(new[1]) - 1} packages, {got[1]} fetched, {used[1]} on the disk;"
+        f" Litestream 0.5.17 is one program of {binary:.0f} MiB"
+    )
+    # Nothing of the program is a slow stand-in.
+    assert minimal.out("litestreamd version -verbose | grep CRC").endswith("anycrc")
+
+
+def test_a_database_outlives_its_machine(new_machine: Callable[[], Machine]) -> None:
+    test_story.test_a_database_outlives_its_machine(new_machine, True)
+
+
+def test_reboot_and_shutdown(new_machine: Callable[[], Machine]) -> None:
+    test_story.test_the_order_of_a_reboot_and_the_last_row_of_a_shutdown(new_machine, True)
+
+
+def test_an_upgrade_under_load_and_back(machine: Machine, debs: Debs) -> None:
+    set_up(machine)
+    # Another instance, which the operator has stopped.
+    machine.run(
+        "install -d -o app -g app /var/lib/other /srv/backup/other && runuser -u app -- sqlite3 /var/lib/other/o.db"
+        " 'pragma journal_mode=wal; create table t (x)'"
+    )
+    machine.run(
+        "litestreamd init -db /var/lib/other/o.db -replica /srv/backup/other -user app -group app other"
+        " && systemctl daemon-reload && systemctl enable --now litestreamd@other && systemctl stop litestreamd@other"
+    )
+    present = machine.out("litestreamd version")
+    pid, daemon = (machine.show(unit, "MainPID") for unit in ("app.service", "litestreamd@app.service"))
+    for package, version in ((debs.following, present + FOLLOWING), (debs.present, present)):
+        machine.run(f"{APT} install --allow-downgrades /root/packages/{package.name}", timeout=300)
+        assert machine.out("dpkg-query -W -f '${Version}' litestreamd") == version
+        machine.wait("litestreamd@app.service", "ActiveState", "active")
+        assert machine.show("app.service", "MainPID") == pid, "the application was touched"
+        restarted = machine.show("litestreamd@app.service", "MainPID")
+        assert restarted not in (daemon, "0"), "the old program goes on"
+        daemon = restarted
+        assert machine.show("litestreamd@other.service", "ActiveState") == "inactive"
+        told = machine.journal("-u", "litestreamd@app", "LITESTREAMD_EVENT=Closed")
+        assert "every replica has everything" in told[-1]["MESSAGE"]
+        runs(machine)
+    has_everything(machine)
+    assert len(images(machine)) == 1, "a new program is no reason for a full upload"
+
+
+def comes_back(machine: Machine, debs: Debs) -> None:
+    machine.run(f"{APT} install /root/packages/{debs.present.name}")
+    machine.run(ENABLE)
+    machine.run("litestreamd sync -wait app", timeout=200)
+
+
+def test_removal_never_keeps_the_application_from_starting(machine: Machine, debs: Debs) -> None:
+    set_up(machine)
+    machine.run("systemctl enable --now litestreamd-metrics.socket")
+    told = machine.out(f"{APT} remove litestreamd")
+    assert "systemctl enable --now litestreamd@app" in told
+    assert machine.out("find /etc/systemd/system -name 'litestreamd*@*' -type l") == ""
+    runs(machine)
+    machine.run("systemctl restart app")
+    machine.wait("app.service", "ActiveState", "active")
+    runs(machine)
+    machine.reboot()
+    machine.wait("app.service", "ActiveState", "active")
+    runs(machine)
+    # Installed again, its state is the one it left: the replica is continued with the pages that changed meanwhile.
+    comes_back(machine, debs)
+    has_everything(machine)
+    assert len(images(machine)) == 1
+
+    # Purged, it keeps what it knows unless it is told otherwise, and says so: the application went on all the time.
+    told = machine.out(f"{APT} purge litestreamd")
+    assert "keeping /var/lib/litestreamd" in told and "keeping /etc/litestreamd" in told
+    assert machine.out("ls /run/litestreamd 2>/dev/null || true") == ""
+    machine.run("systemctl restart app")
+    machine.wait("app.service", "ActiveState", "active")
+    comes_back(machine, debs)
+    has_everything(machine)
+    assert len(images(machine)) == 1, "the replica is continued"
+
+    # Told to forget, it forgets; a database in which nothing has changed since is recognized on the replica.
+    machine.run("systemctl stop app && litestreamd sync -wait app")
+    machine.run("echo litestreamd litestreamd/purge-state boolean true | debconf-set-selections")
+    told = machine.out(f"{APT} purge litestreamd")
+    assert "removing /var/lib/litestreamd" in told and "keeping /etc/litestreamd" in told
+    assert machine.out("ls /var/lib/litestreamd 2>/dev/null || true") == ""
+    assert machine.out("ls /etc/litestreamd") == "app.yml"
+    comes_back(machine, debs)
+    machine.run("systemctl start app")
+    has_everything(machine)
+    assert len(images(machine)) == 1, "the replica is continued"
+
+
+def test_two_builds_are_the_same_bytes(debs: Debs, tmp_path: Path) -> None:
+    build(tmp_path)
+    first = {path.name: path.read_bytes() for path in debs.folder.glob("*.deb")}
+    again = {path.name: path.read_bytes() for path in tmp_path.glob("*.deb")}
+    assert first.keys() == again.keys() and len(first) >= 2
+    assert [name for name in first if first[name] != again[name]] == []
+    sources = [{path.name: path.read_bytes() for path in folder.glob("*.tar.xz")} for folder in (debs.folder, tmp_path)]
+    assert sources[0] == sources[1] != {}
+
+
+def test_debians_own_way_to_test_it(debs: Debs, machine: Machine, release: str) -> None:
+    """autopkgtest, on the package and its source package."""
+    give(machine, *debs.folder.glob("litestreamd_*.dsc"), *debs.folder.glob("litestreamd_*.tar.xz"))
+    machine.run(f"{APT} install autopkgtest dpkg-dev fakeroot", timeout=300)
+    told = machine.run(
+        f"cd /root/packages && autopkgtest --no-built-binaries ./{debs.present.name} ./litestreamd_*.dsc -- null",
+        check=False, timeout=280,
+    )  # fmt: skip
+    assert told.returncode == 0, told.stdout[-4000:] + told.stderr[-4000:]
+    assert re.search(r"^story +PASS", told.stdout + told.stderr, re.M), told.stdout[-2000:]
+
+
+def test_the_journal_is_read_with_cysystemd(machine: Machine, debs: Debs, release: str) -> None:
+    """Its modules are for one Python: what is built here is for Debian 12."""
+    if release != "bookworm":
+        pytest.skip("make deb builds python3-cysystemd for the release on which it runs")
+    set_up(machine)
+    give(machine, debs.cysystemd)
+    machine.run(f"{APT} install /root/packages/{debs.cysystemd.name}", timeout=300)
+    machine.run("mv /usr/lib/python3/dist-packages/systemd /usr/lib/python3/dist-packages/away")
+    assert "every database is watched" in machine.out("litestreamd logs app")
