@@ -196,4 +196,4 @@ def test_the_journal_is_read_with_cysystemd(machine: Machine, debs: Debs, releas
     give(machine, debs.cysystemd)
     machine.run(f"{APT} install /root/packages/{debs.cysystemd.name}", timeout=300)
     machine.run("mv /usr/lib/python3/dist-packages/systemd /usr/lib/python3/dist-packages/away")
-    assert "every database is watched" in machine.out("litestreamd logs app")
+    assert "Started litestreamd@app" in machine.out("litestreamd logs app")
