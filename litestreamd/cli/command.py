@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from litestreamd.basics.errors import ExitCode, UsageError
+from litestreamd.basics.errors import UsageError
 from litestreamd.cli.options import Arguments, Option
 
 _WIDTH = 78
@@ -28,7 +28,7 @@ class Command:
     summary: str
     synopses: tuple[str, ...]
     options: tuple[Option, ...]
-    run: Callable[[Arguments], ExitCode]
+    run: Callable[[Arguments], int]
     words_min: int = 0
     words_max: int | None = 0
     examples: tuple[str, ...] = ()

@@ -76,7 +76,7 @@ def main(words: Sequence[str], called: str | None = None) -> int:
         return _INTERRUPTED
 
 
-def _dispatch(words: list[str], called: str | None) -> ExitCode:
+def _dispatch(words: list[str], called: str | None) -> int:
     if not words:
         sys.stderr.write(_overview())
         return ExitCode.USAGE

@@ -3,7 +3,7 @@
 import os
 from functools import partial
 
-from litestreamd.basics.errors import ExitCode, UsageError
+from litestreamd.basics.errors import UsageError
 from litestreamd.cli import restore
 from litestreamd.cli.command import Command
 from litestreamd.cli.crashing import arm_crash_point
@@ -12,12 +12,18 @@ from litestreamd.cli.selection import configuration
 from litestreamd.config.load import config_from_urls
 from litestreamd.config.model import Config
 from litestreamd.daemon import log
+from litestreamd.daemon.child import Child
 from litestreamd.daemon.supervisor import Supervisor
 
 
-def run(arguments: Arguments) -> ExitCode:
-    """Replicate until SIGTERM or SIGINT, or -once; 0 when the replicas have everything, 73 when they have not."""
+def run(arguments: Arguments) -> int:
+    """Replicate until SIGTERM or SIGINT, or -once, or until the child of -exec has ended; 0 when the replicas have
+    everything, 73 when they have not, what the child ended with if that is not 0."""
     config = _configuration(arguments)
+    command = arguments.text("exec") if arguments.text("exec") is not None else config.command
+    if command is not None and arguments.switch("once"):
+        raise UsageError("-once and exec exclude each other: a program runs for as long as replicate does")
+    child = None if command is None else Child(command, os.environ)
     level = arguments.choice("log-level", tuple(log.LEVELS), config.logging.level)
     log.set_up(level, config.logging.type)
     for warning in config.warnings:
@@ -25,8 +31,9 @@ def run(arguments: Arguments) -> ExitCode:
     arm_crash_point(os.environ)
     _restore_missing(config)
     load = None if config.source is None else partial(_configuration, arguments)
-    supervisor = Supervisor(config, take_over=arguments.switch("take-over"), load=load)
-    return supervisor.replicate(once=arguments.switch("once"))
+    supervisor = Supervisor(config, take_over=arguments.switch("take-over"), load=load, child=child)
+    code = supervisor.replicate(once=arguments.switch("once"))
+    return code if child is None or not child.code else child.code
 
 
 def _configuration(arguments: Arguments) -> Config:
@@ -58,10 +65,20 @@ COMMAND = Command(
         CONFIG,
         NO_EXPAND_ENV,
         Option("log-level", "debug, info, warn or error; overrides the configuration", "LEVEL"),
+        Option(
+            "exec",
+            "start this program once all is watched, pass signals on to it, and end with it, and as it ends (for "
+            "containers); its words are split as a shell does, but there is no shell",
+            "COMMAND",
+        ),
         Option("once", "sync what is committed now to every replica, then end"),
         Option("take-over", "continue replicas that hold another history (see the manual before you do)"),
     ),
     run=run,
     words_max=None,
-    examples=("-config /etc/litestream.yml", "/var/lib/app/app.db file:///backup/app"),
+    examples=(
+        "-config /etc/litestream.yml",
+        "-exec 'gunicorn shop.wsgi' -config /etc/litestream.yml",
+        "/var/lib/app/app.db file:///backup/app",
+    ),
 )

@@ -46,6 +46,7 @@ def check_config(data: bytes, source: Path, environment: Mapping[str, str], expa
         litestream_names=top.section("metrics").flag("litestream-names", False),
         source=source,
         logging=_logging(top, environment),
+        command=top.text("exec"),
         shutdown_sync_timeout_s=top.duration("shutdown-sync-timeout", 30.0),
         warnings=faults.warnings(),
     )

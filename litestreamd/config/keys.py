@@ -47,6 +47,7 @@ _RDG = (Place.REPLICA, Place.DATABASE, Place.GLOBAL)
 _HONOURED = (
     Key("dbs", _G, State.HONOURED, "the databases: a list"),
     Key("shutdown-sync-timeout", _G, State.HONOURED, "how long the final sync may try; default 30s, 0 is one try"),
+    Key("exec", _G, State.HONOURED, "a program that replicate starts as a child once all is watched; split, no shell"),
     Key("logging.level", _G, State.HONOURED, "debug, info, warn or error; default info; LOG_LEVEL overrides it"),
     Key("logging.type", _G, State.HONOURED, "text or json; default text"),
     Key("addr", _G, State.HONOURED, "host:port where the daemon itself serves its metrics; :9090 is every interface"),
@@ -155,8 +156,6 @@ _NO_EFFECT = (
     Key("auto-recover", _RG, State.NO_EFFECT, "local state repairs itself, without a new history"),
 )
 
-_NOT_YET = (Key("exec", _G, State.NOT_YET, "start the program as a service of its own, after litestreamd"),)
-
 _REFUSED = (
     Key("max-checkpoint-page-count", _D, State.REFUSED, "truncate-page-n bounds the WAL; no checkpoint blocks readers"),
     Key("retention", _R, State.REFUSED, "a key of Litestream 0.3; write snapshot: {retention: ...} instead"),
@@ -188,7 +187,7 @@ STORE_KEYS = tuple(
     for name in names.split()
 )
 
-KEYS = (*_HONOURED, *S3_KEYS, *_NO_EFFECT, *_NOT_YET, *_REFUSED, *STORE_KEYS)
+KEYS = (*_HONOURED, *S3_KEYS, *_NO_EFFECT, *_REFUSED, *STORE_KEYS)
 
 BY_PLACE = {place: {key.name: key for key in KEYS if place in key.places} for place in Place}
 

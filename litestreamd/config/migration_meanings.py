@@ -1,6 +1,8 @@
 """Keys that Litestream has as well, and that mean something else here (docs/configuration.md; Litestream 0.5.17)."""
 
 MEANINGS = {
+    "exec": "a child of the daemon, as before; under systemd give the program a service of its own, which "
+    "litestreamd@NAME then stands around",
     "addr": "metrics are called litestreamd_*; metrics: {litestream-names: true} adds Litestream's names",
     "socket.enabled": "another protocol (docs/status.md), and on by default for an instance",
     "socket.path": "another protocol (docs/status.md); the default is /run/litestreamd/INSTANCE/control.sock",

@@ -90,7 +90,7 @@ class Config:
 
     shutdown_sync_timeout_s: how long the final sync may try, 0 = one try. `warnings` are sentences for
     the log: keys that are accepted and do nothing. addr: host and port for metrics. litestream_names: metrics have
-    Litestream's names too.
+    Litestream's names too. command: what replicate starts as a child once all is watched.
     """
 
     databases: tuple[DatabaseSettings, ...]
@@ -102,3 +102,4 @@ class Config:
     socket: SocketSettings = field(default_factory=SocketSettings)
     addr: tuple[str, int] | None = None
     litestream_names: bool = False
+    command: str | None = None

@@ -1,7 +1,7 @@
 """The long-running process: from a configuration to running tasks, and back to an exit code.
 
 In: a Config. Out: databases replicated until SIGTERM or SIGINT; then a final sync under one deadline for all. SIGHUP
-reads the configuration again.
+reads the configuration again. With a child, the application, the end is when that has ended.
 Promise: exit code 0 means that every replica of every database has everything committed before the signal. systemd
 hears READY when every database is watched or known to be absent, whatever the stores do; WATCHDOG only as long as all
 who work make progress; and STATUS is the truth of a moment ago.
@@ -16,6 +16,7 @@ from collections.abc import Callable
 from litestreamd.basics.errors import ExitCode
 from litestreamd.config.model import Config
 from litestreamd.daemon.board import Board
+from litestreamd.daemon.child import PASSED, Child
 from litestreamd.daemon.folders import WatchedFolder
 from litestreamd.daemon.health_file import HealthFile, group_id
 from litestreamd.daemon.instance import Instance
@@ -39,6 +40,7 @@ from litestreamd.replica.build import load_back_ends
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 SIGNALS = (*STOP_SIGNALS, signal.SIGHUP)
+WITH_CHILD = (*STOP_SIGNALS, *PASSED, signal.SIGCHLD)
 FIRST_LOOKS_S = 0.05
 """How soon READY is told after the last database is watched."""
 
@@ -50,11 +52,20 @@ LAST_WORDS_S = 30.0
 
 
 class Supervisor:
-    """One process. `replicate` blocks until a signal. `load` reads the configuration again; None: there is no file."""
+    """One process. `replicate` blocks until a signal. `load` reads the configuration again; None: there is no file.
+    `child`: the application, to be started when all is watched."""
 
-    def __init__(self, config: Config, take_over: bool = False, load: Callable[[], Config] | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        take_over: bool = False,
+        load: Callable[[], Config] | None = None,
+        child: Child | None = None,
+    ) -> None:
         self._config = config
         self._load = load
+        self._child = child
+        self._signals = SIGNALS if child is None else WITH_CHILD
         self._failure: BaseException | None = None
         self._notifier = Notifier()
         self._progress = Progress()
@@ -77,12 +88,13 @@ class Supervisor:
         self._health_due = self._summary_due = 0.0
 
     def replicate(self, once: bool = False) -> ExitCode:
-        """Run until SIGTERM or SIGINT (`once`: not at all), then bring everything to the replicas and go. A bug in a
-        task is raised, and BusyError when another daemon has all the databases."""
+        """Run until SIGTERM or SIGINT (`once`: not at all), or until the child has ended, which then gets these; then
+        bring everything to the replicas and go. A bug in a task is raised, and BusyError when another daemon has all
+        the databases."""
         _raise_descriptor_limit()
         # Blocked in every thread (they inherit it) and waited for. A handler would run in this thread only, and a
         # signal that comes just before the thread blocks in a lock would wait there for the next one.
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, self._signals)
         self._watchdog.start()
         self._watcher.start()
         self._reload.begin()
@@ -91,17 +103,26 @@ class Supervisor:
             self._reload.end()
             return self._stop()
         self._summary_due = time.monotonic() + INTERVAL_S
-        while (number := self._wait()) not in STOP_SIGNALS:
-            if number == signal.SIGHUP:
+        while not self._is_over(come := self._wait()):
+            if come is not None and come.si_signo == signal.SIGHUP:
                 self._begin_reload()
             self._look()
         return self._stop()
 
-    def _wait(self) -> int | None:
+    def _wait(self) -> signal.struct_siginfo | None:
         """The next signal, or None when it is time to look."""
         hurried = not self._is_ready or self._reload.is_running
-        come = signal.sigtimedwait(SIGNALS, FIRST_LOOKS_S if hurried else self._watchdog.interval_s)
-        return None if come is None else come.si_signo
+        return signal.sigtimedwait(self._signals, FIRST_LOOKS_S if hurried else self._watchdog.interval_s)
+
+    def _is_over(self, come: signal.struct_siginfo | None) -> bool:
+        """Whether to end: on a signal that says so, or, while there is a child, once it has ended."""
+        is_stop = come is not None and come.si_signo in STOP_SIGNALS
+        if self._child is None:
+            return is_stop
+        if come is not None:
+            self._child.take(come)
+        # After a failure nobody replicates: it was asked to end, and is not waited for.
+        return self._child.code is not None or (is_stop and (not self._child.runs or self._failure is not None))
 
     def _look(self) -> None:
         """Tell the world how it stands."""
@@ -115,6 +136,8 @@ class Supervisor:
                 self._is_ready = True
                 self._status.state = "running"
                 self._notifier.ready()
+                if self._child is not None:
+                    LOGGER.info("started %s as process %d", self._child.name, self._child.start())
         self._tell_status()
         now = time.monotonic()
         if now >= self._summary_due:

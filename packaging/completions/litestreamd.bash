@@ -16,6 +16,7 @@ _litestreamd() {
   case "$command,$previous" in
     replicate,-config|replicate,--config) compopt -o filenames; COMPREPLY=($(compgen -f -- "$current")); return ;;
     replicate,-log-level|replicate,--log-level) COMPREPLY=($(compgen -W 'debug info warn error' -- "$current")); return ;;
+    replicate,-exec|replicate,--exec) COMPREPLY=(); return ;;
     restore,-o|restore,--o|restore,-output|restore,--output) compopt -o filenames; COMPREPLY=($(compgen -f -- "$current")); return ;;
     restore,-txid|restore,--txid) COMPREPLY=(); return ;;
     restore,-timestamp|restore,--timestamp) COMPREPLY=(); return ;;
@@ -71,7 +72,7 @@ _litestreamd() {
     failure,-hooks|failure,--hooks) compopt -o filenames; COMPREPLY=($(compgen -f -- "$current")); return ;;
   esac
   case "$command" in
-    replicate) options='-config -no-expand-env -log-level -once -take-over -h' words=instances ;;
+    replicate) options='-config -no-expand-env -log-level -exec -once -take-over -h' words=instances ;;
     restore) options='-o -output -txid -timestamp -latest -generation -index -if-db-not-exists -if-replica-exists -retry-for -dry-run -yes -resume -abort -timeout -force -parallelism -integrity-check -json -config -no-expand-env -db -replica -h' words=instances ;;
     status) options='-remote -watch -json -timeout -config -no-expand-env -socket -h' words=instances ;;
     sync) options='-wait -replica -any -db -timeout -json -config -no-expand-env -socket -h' words=instances ;;

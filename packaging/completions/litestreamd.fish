@@ -26,6 +26,7 @@ complete -c litestreamd -n '__fish_seen_subcommand_from replicate' -a '(__litest
 complete -c litestreamd -n '__fish_seen_subcommand_from replicate' -o config -l config -r -F -d 'configuration file (default: of an INSTANCE /etc/litestreamd/INSTANCE.yml, else $LITESTREAM_CONFIG, else /etc/litestream.yml)'
 complete -c litestreamd -n '__fish_seen_subcommand_from replicate' -o no-expand-env -l no-expand-env -d 'leave ${VAR} in the configuration as it is'
 complete -c litestreamd -n '__fish_seen_subcommand_from replicate' -o log-level -l log-level -x -a 'debug info warn error' -d 'debug, info, warn or error; overrides the configuration'
+complete -c litestreamd -n '__fish_seen_subcommand_from replicate' -o exec -l exec -x -d 'start this program once all is watched, pass signals on to it, and end with it, and as it ends (for containers); its words are split as a shell does, but there is no shell'
 complete -c litestreamd -n '__fish_seen_subcommand_from replicate' -o once -l once -d 'sync what is committed now to every replica, then end'
 complete -c litestreamd -n '__fish_seen_subcommand_from replicate' -o take-over -l take-over -d 'continue replicas that hold another history (see the manual before you do)'
 complete -c litestreamd -n '__fish_seen_subcommand_from restore' -a '(__litestreamd_instances)'

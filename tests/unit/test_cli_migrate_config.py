@@ -152,8 +152,8 @@ TWO = "auto-recover: true, validation-interval: 1m"
             'snapshot: {retention: "${KEEP}", interval: 6h}',
         ),
         (HEAD + "        retention: $KEEP\n", 'snapshot: {retention: "${KEEP}"}'),
-        ("exec: >\n  one\n  two\n" + HEAD, "# exec: >\n#   one\n#   two\ndbs:"),
-        ("exec: |-\n  one\n\n  two\n" + HEAD, "# exec: |-\n#   one\n\n#   two\ndbs:"),
+        ("mcp-addr: >\n  one\n  two\n" + HEAD, "# mcp-addr: >\n#   one\n#   two\ndbs:"),
+        ("mcp-addr: |-\n  one\n\n  two\n" + HEAD, "# mcp-addr: |-\n#   one\n\n#   two\ndbs:"),
         (
             "dbs: [{path: /a.db, replica: {path: /r, auto-recover: true, validation-interval: 1m}}]\n",
             "replica: {path: /r}",

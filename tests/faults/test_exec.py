@@ -1,0 +1,189 @@
+"""`replicate -exec`: the application as a child, as in a container."""
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.support.programs import OURS, TREE, environment
+from tests.support.waiting import until
+
+APP = """
+import os, signal, sqlite3, sys, time
+path, folder = sys.argv[1:]
+db = sqlite3.connect(path, isolation_level=None, timeout=30)
+def write(word):
+    db.execute("INSERT INTO t VALUES (?)", (word,))
+def note(number, frame):
+    write(signal.Signals(number).name)
+def stop(number, frame):
+    write("last words")
+    sys.exit(7)
+for each in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT):
+    signal.signal(each, note)
+signal.signal(signal.SIGTERM, stop)
+write("hello")
+write("blocked %d" % len(signal.pthread_sigmask(signal.SIG_BLOCK, [])))
+write("told " + os.environ.get("NOTIFY_SOCKET", "nothing") + " " + os.environ["OF_THE_USER"])
+open(folder + "/started", "w").close()
+while not os.path.exists(folder + "/end"):
+    time.sleep(0.01)
+write("end")
+sys.exit(int(open(folder + "/end").read()))
+"""
+DEAF = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+open(sys.argv[1], "w").close()
+while True:
+    time.sleep(10)
+"""
+
+
+class Scene:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.database = folder / "a b.db"
+        with closing(sqlite3.connect(self.database)) as db:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("CREATE TABLE t (word)")
+            db.commit()
+        (folder / "app.py").write_text(APP)
+        self.config = folder / "c.yml"
+        self.config.write_text(f"dbs: [{{path: '{self.database}', replica: {{path: {folder}/replica}}}}]\n")
+
+    @property
+    def command(self) -> str:
+        return f"{sys.executable} app.py '{self.database}' {self.folder}"
+
+    def start(self, *words: str, before: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [*before, *OURS.start, "replicate", "-config", str(self.config), *words], cwd=self.folder,
+            env=environment(NOTIFY_SOCKET="/nowhere", OF_THE_USER="this", PYTHONPATH=str(TREE)),
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def has_started(self) -> None:
+        until((self.folder / "started").exists, "the application has started", 60)
+
+    def words(self) -> list[str]:
+        """What the replica has."""
+        copy = self.folder / "copy.db"
+        copy.unlink(missing_ok=True)
+        subprocess.run(
+            [*OURS.start, "restore", "-config", self.config, "-o", copy, self.database], cwd=TREE, env=environment(),
+            check=True, capture_output=True, timeout=60,
+        )  # fmt: skip
+        with closing(sqlite3.connect(copy)) as db:
+            return [word for (word,) in db.execute("SELECT word FROM t ORDER BY rowid")]
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+BEGIN = ["hello", "blocked 0", "told nothing this"]
+
+
+@pytest.mark.parametrize("code", [0, 5])
+def test_it_ends_with_its_child_and_as_it_ended(scene: Scene, code: int) -> None:
+    with scene.start("-exec", scene.command) as process:
+        scene.has_started()
+        (scene.folder / "end").write_text(str(code))
+        assert process.wait(60) == code
+    assert scene.words() == [*BEGIN, "end"]
+
+
+def test_signals_are_passed_on_and_its_last_commit_is_on_the_replica(scene: Scene) -> None:
+    scene.config.write_text(scene.config.read_text() + f'exec: "{scene.command}"\n')
+    with scene.start() as process:
+        scene.has_started()
+        for number in (signal.SIGUSR1, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR2):
+            process.send_signal(number)
+            until(lambda number=number: number.name in read(scene.database), f"{number.name} has arrived")  # type: ignore[misc]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 7
+    assert scene.words() == [*BEGIN, "SIGUSR1", "SIGHUP", "SIGQUIT", "SIGUSR2", "last words"]
+
+
+def test_what_kills_it_is_told(scene: Scene) -> None:
+    with scene.start("-exec", scene.command) as process:
+        scene.has_started()
+        os.kill(child_of(process.pid), signal.SIGKILL)
+        assert process.wait(60) == 128 + signal.SIGKILL
+    assert scene.words() == BEGIN
+
+
+def test_one_that_is_deaf_is_killed_by_the_second_signal(scene: Scene) -> None:
+    (scene.folder / "deaf.py").write_text(DEAF)
+    with scene.start("-exec", f"{sys.executable} deaf.py started") as process:
+        scene.has_started()
+        process.send_signal(signal.SIGTERM)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)  # it is waited for
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 128 + signal.SIGKILL
+
+
+def test_what_is_left_behind_counts_when_it_ended_well(scene: Scene) -> None:
+    scene.config.write_text("shutdown-sync-timeout: 0s\n" + scene.config.read_text())
+    with scene.start("-exec", scene.command) as process:
+        scene.has_started()
+        shutil.rmtree(scene.folder / "replica")
+        (scene.folder / "replica").write_text("in the way")
+        (scene.folder / "end").write_text("0")
+        assert process.wait(60) == 73
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a name space of processes needs root")
+def test_as_process_1_it_takes_leave_of_orphans(scene: Scene) -> None:
+    """The application leaves processes behind whose parents have gone; they end, and are zombies of process 1."""
+    orphan = "import os, time; os.fork() or (os.fork() or (time.sleep(0.2), os._exit(0)), os._exit(0)); os.wait()"
+    script = scene.folder / "leaves.sh"
+    script.write_text(
+        f"#!/bin/sh\n{sys.executable} -c '{orphan}'\n"
+        "sleep 1\n"
+        f"grep -l '^State:.Z' /proc/[0-9]*/status >{scene.folder}/zombies 2>/dev/null\n"
+        "exit 0\n"
+    )
+    script.chmod(0o755)
+    before = ("unshare", "--pid", "--fork", "--mount-proc")
+    with scene.start("-exec", str(script), before=before) as process:
+        assert process.wait(60) == 0
+    assert (scene.folder / "zombies").read_text() == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("-exec", "no-such-program -x"), "exec: there is no program no-such-program"),
+        (("-exec", "  "), "exec: the command is empty"),
+        (("-exec", "sh -c 'open"), "exec: no closing quotation in the command"),
+        (("-once", "-exec", "true"), "-once and exec exclude each other"),
+    ],
+)
+def test_a_command_that_cannot_be_run(scene: Scene, words: tuple[str, ...], told: str) -> None:
+    done = subprocess.run(
+        [*OURS.start, "replicate", "-config", scene.config, *words], cwd=TREE, env=environment(), capture_output=True,
+        text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 64
+    assert told in done.stderr
+    assert not (scene.folder / "replica").exists()
+
+
+def read(database: Path) -> list[str]:
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as db:
+        return [word for (word,) in db.execute("SELECT word FROM t")]
+
+
+def child_of(pid: int) -> int:
+    (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(child)
