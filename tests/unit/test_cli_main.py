@@ -83,12 +83,12 @@ def test_without_a_word_the_usage_is_an_error() -> None:
 
 def test_a_bad_configuration_is_exit_78_and_a_line_for_each_fault(tmp_path: Path) -> None:
     path = tmp_path / "app.yml"
-    path.write_text("adrr: x\n" + CONFIG + "exec: x\n")
+    path.write_text("adrr: x\n" + CONFIG + "exec: [x]\n")
     done = run("databases", "-config", str(path))
     assert done.returncode == ExitCode.CONFIG
     first, second = done.stderr.splitlines()
     assert first == f"litestreamd: error: {path}:1:1: unknown key adrr (did you mean addr?)"
-    assert second.startswith(f"litestreamd: error: {path}:3:1: exec is not in this version")
+    assert second.startswith(f"litestreamd: error: {path}:3:7: ")
 
 
 def test_databases(tmp_path: Path) -> None:

@@ -171,7 +171,7 @@ def test_a_fault_names_its_place(text: str | bytes, expected: str) -> None:
 def test_all_faults_are_told_in_the_order_of_the_file() -> None:
     text = """\
 adrr: ":9090"
-exec: sleep 1
+exec: [sleep, 1]
 snapshot:
   intervall: 1h
 logging: {level: loud}
@@ -192,7 +192,7 @@ dbs:
 """
     assert [line.split(" ")[0] for line in faults(text)] == [
         "1:1:",
-        "2:1:",
+        "2:7:",
         "4:3:",
         "5:18:",
         "8:5:",
