@@ -185,7 +185,7 @@ It runs: app.service writes an order each second, litestreamd@app copies each. A
 Lose the database, and see it come back before the application starts:
 
     systemctl stop app litestreamd@app
-    rm -r /var/lib/app/*  /var/lib/app/.app.db-litestreamd
+    rm /var/lib/app/app.db*
     systemctl start app litestreamd@app
 
 Go back in time, with the application stopped for a second:
