@@ -10,12 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.packages.conftest import APT, FOLLOWING, Debs, build, give
+from tests.packages.conftest import APT, FOLLOWING, TREE, Debs, build, give
 from tests.support.machine import Machine
+from tests.support.markdown import blocks
 from tests.support.programs import LITESTREAM
 from tests.support.waiting import until
 from tests.system import app, test_story
 
+COUNT = "import sqlite3; print(sqlite3.connect('/tmp/earlier.db').execute('select count(*) from rows').fetchone()[0])"
+SCRAPE = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:9186/metrics').read().decode())"
+GUIDE = TREE / "docs" / "getting-started.md"
 INIT = f"litestreamd init -db {app.DATABASE} -replica /srv/backup/app -user app -group app app"
 ENABLE = "systemctl daemon-reload && systemctl enable --now litestreamd@app"
 
@@ -49,37 +53,46 @@ def runs(machine: Machine) -> None:
     until(lambda: app.count(machine) > before + 3, "the application writes")
 
 
-def test_from_a_minimal_machine_to_the_first_commit_on_a_replica(debs: Debs, minimal: Machine, release: str) -> None:
+def test_the_first_page_of_the_documentation(debs: Debs, minimal: Machine, release: str) -> None:
+    """Its commands, as they stand there, in their order, on a machine that has nothing of it."""
     give(minimal, debs.present)
+    install, application, protect, *others = (each.text for each in blocks(GUIDE) if each.language == "sh")
+
+    def run(script: str) -> str:
+        return minimal.out(f'set -e; cd /root/packages; apt() {{ {APT} "$@"; }}\n{script}', timeout=300)
+
     began = time.monotonic()
-    told = minimal.out(f"{APT} install /root/packages/{debs.present.name}", timeout=300)
-    installed = time.monotonic() - began
-    app.install(minimal, "{path: /srv/backup/app}", enable=False)
-    minimal.run("rm /etc/litestreamd/app.yml && install -d -o app -g app /srv/backup /srv/backup/app")
-    minimal.run("systemctl enable --now app")
-    until(lambda: "app.db" in minimal.out("ls /var/lib/app"), "the application has made its database")
+    told = run(install)
+    took = time.monotonic() - began
+    run(application)
+    until(
+        lambda: "counter.db" in minimal.out("ls /var/lib/counter", check=False), "the application has made its database"
+    )
     began = time.monotonic()
-    minimal.run(INIT)
-    minimal.run(ENABLE)
-    minimal.run("litestreamd sync -wait app")
-    first = installed + time.monotonic() - began
-    assert minimal.out("ls /srv/backup/app/ltx/9") != ""
-    assert minimal.run("litestreamd doctor app", check=False).returncode == 0
+    run(protect)
+    minimal.run("litestreamd sync -wait counter")
+    first = took + time.monotonic() - began
+    looks, _, found, _, _ = map(run, others)
+    assert "equal to the live database" in looks
+    assert re.search(r"found [1-9]\d* rows", found), found
+    assert minimal.out("stat -c %U:%G /var/lib/counter/counter.db") == "counter:counter"
+    assert minimal.out(["python3", "-c", COUNT]) != "0"
+    assert 'litestreamd_up{instance="counter"} 1' in minimal.out(["python3", "-c", SCRAPE])
+    # Nothing of the program is a slow stand-in.
+    assert minimal.out("litestreamd version -verbose | grep CRC").endswith("anycrc")
+    assert minimal.out("ls /usr/share/man/man1/litestreamd-restore.1.gz") != ""
 
     size = int(minimal.out("dpkg-query -W -f '${Installed-Size}' litestreamd"))
     new = re.search(r"(\d+) newly installed", told)
     got = re.search(r"Need to get ([\d,.]+ \w+)", told)
     used = re.search(r"([\d,.]+ \w+) of additional disk space", told)
     assert new and got and used, told
-    binary = Path(LITESTREAM.start[0]).stat().st_size / (1 << 20)
     print(
-        f"\n{release}: apt install took {installed:.1f} s, the first commit was on a replica after {first:.1f} s;"
-        f" litestreamd {debs.present.stat().st_size / (1 << 10):.0f} KiB, {size} KiB installed; with it came"
-        f" {int(new[1]) - 1} packages, {got[1]} fetched, {used[1]} on the disk;"
-        f" Litestream 0.5.17 is one program of {binary:.0f} MiB"
+        f"\n{release}: apt install took {took:.1f} s, the first commit was on a replica after {first:.1f} s;"
+        f" litestreamd {debs.present.stat().st_size >> 10} KiB, {size} KiB installed; with it came {int(new[1]) - 1}"
+        f" packages, {got[1]} fetched, {used[1]} on the disk; Litestream 0.5.17 is one program of"
+        f" {Path(LITESTREAM.start[0]).stat().st_size >> 20} MiB"
     )
-    # Nothing of the program is a slow stand-in.
-    assert minimal.out("litestreamd version -verbose | grep CRC").endswith("anycrc")
 
 
 def test_a_database_outlives_its_machine(new_machine: Callable[[], Machine]) -> None:
@@ -181,7 +194,8 @@ def test_debians_own_way_to_test_it(debs: Debs, machine: Machine, release: str) 
     give(machine, *debs.folder.glob("litestreamd_*.dsc"), *debs.folder.glob("litestreamd_*.tar.xz"))
     machine.run(f"{APT} install autopkgtest dpkg-dev fakeroot", timeout=300)
     told = machine.run(
-        f"cd /root/packages && autopkgtest --ignore-restrictions isolation-container --no-built-binaries ./{debs.present.name} ./litestreamd_*.dsc -- null",
+        "cd /root/packages && autopkgtest --ignore-restrictions isolation-container --no-built-binaries"
+        f" ./{debs.present.name} ./litestreamd_*.dsc -- null",
         check=False, timeout=280,
     )  # fmt: skip
     assert told.returncode == 0, told.stdout[-4000:] + told.stderr[-4000:]
