@@ -72,9 +72,13 @@ def test_the_first_page_of_the_documentation(debs: Debs, minimal: Machine, relea
     run(protect)
     minimal.run("litestreamd sync -wait counter")
     first = took + time.monotonic() - began
-    looks, _, found, _, _ = map(run, others)
-    assert "equal to the live database" in looks
-    assert re.search(r"found [1-9]\d* rows", found), found
+    look, lose, read, *rest = others
+    assert "equal to the live database" in run(look)
+    run(lose)
+    minimal.wait_journal("-u", "counter", "--grep=found [1-9]")
+    assert re.search(r"found [1-9]\d* rows", run(read))
+    for script in rest:
+        run(script)
     assert minimal.out("stat -c %U:%G /var/lib/counter/counter.db") == "counter:counter"
     assert minimal.out(["python3", "-c", COUNT]) != "0"
     assert 'litestreamd_up{instance="counter"} 1' in minimal.out(["python3", "-c", SCRAPE])
