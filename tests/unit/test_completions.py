@@ -75,6 +75,57 @@ def test_fish(line: str, wanted: set[str], tmp_path: Path) -> None:
     assert {each.split("\t")[0] for each in told.splitlines()} == wanted
 
 
+INSTANCES = [("litestreamd status ", {"app", "shop"}), ("litestreamd-restore sh", {"shop"})]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The completions as they would be on a machine with two instances."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "home").mkdir()
+    for name in ("app.yml", "shop.yml", "notes.txt"):
+        (tmp_path / "etc" / name).touch()
+    for path in FOLDER.iterdir():
+        text = path.read_text()
+        if path.suffix != ".py":
+            assert "/etc/litestreamd/*.yml" in text
+            (tmp_path / path.name).write_text(text.replace("/etc/litestreamd", f"{tmp_path}/etc"))
+    return tmp_path
+
+
+@pytest.mark.parametrize(("line", "wanted"), INSTANCES)
+def test_bash_knows_the_instances(line: str, wanted: set[str], folder: Path) -> None:
+    script = 'cd "$HOME"\n' + BASH
+    assert (
+        set(run(shell("bash"), "-c", script, "bash", folder, *line.split(" "), home=folder / "home").split()) == wanted
+    )
+
+
+@pytest.mark.parametrize(("line", "wanted"), INSTANCES)
+def test_fish_knows_the_instances(line: str, wanted: set[str], folder: Path) -> None:
+    script = f'cd "{folder}/home"; source "{folder}/litestreamd.fish"; complete -C "{line}"'
+    told = run(shell("fish"), "--no-config", "-c", script, home=folder / "home")
+    assert {each.split("\t")[0] for each in told.splitlines()} == wanted
+
+
+@pytest.mark.parametrize(
+    ("line", "whole"),
+    [("litestreamd status sh", "litestreamd status shop "), ("litestreamd-restore a", "litestreamd-restore app ")],
+)
+def test_zsh_knows_the_instances(line: str, whole: str, folder: Path) -> None:
+    assert completed_by_zsh(line, folder, folder / "home") == whole
+
+
+@pytest.mark.parametrize(("line", "wanted"), [("litestreamd status -config fi", "file.yml")])
+def test_files_are_completed(line: str, wanted: str, tmp_path: Path) -> None:
+    (tmp_path / "file.yml").touch()
+    script = 'cd "$HOME"\n' + BASH
+    assert run(shell("bash"), "-c", script, "bash", FOLDER, *line.split(" "), home=tmp_path).split() == [wanted]
+    script = f'cd "{tmp_path}"; source "{FOLDER}/litestreamd.fish"; complete -C "{line}"'
+    told = run(shell("fish"), "--no-config", "-c", script, home=tmp_path)
+    assert [each.split("\t")[0] for each in told.splitlines()] == [wanted]
+
+
 @pytest.mark.parametrize(
     ("line", "whole"),
     [
@@ -85,22 +136,25 @@ def test_fish(line: str, wanted: set[str], tmp_path: Path) -> None:
     ],
 )
 def test_zsh(line: str, whole: str, tmp_path: Path) -> None:
-    """At a prompt, with the tabulator: its completion runs nowhere else."""
+    assert completed_by_zsh(line, FOLDER, tmp_path) == whole
+    run(shell("zsh"), "-n", FOLDER / "_litestreamd", home=tmp_path)
+
+
+def completed_by_zsh(line: str, folder: Path, home: Path) -> str:
+    """The line after the tabulator, at a prompt in `home`: its completion runs nowhere else."""
     path = shell("zsh")
-    (tmp_path / ".zshrc").write_text(ZSH.format(folder=FOLDER))
+    (home / ".zshrc").write_text(ZSH.format(folder=folder) + f"cd '{home}'\n")
     pid, terminal = pty.fork()
     if pid == 0:
-        os.execve(path, ["zsh", "-d", "-i"], {"PATH": "/usr/bin:/bin", "ZDOTDIR": str(tmp_path), "TERM": "dumb"})
+        os.execve(path, ["zsh", "-d", "-i"], {"PATH": "/usr/bin:/bin", "ZDOTDIR": str(home), "TERM": "dumb"})
     try:
-        seen = read_until(terminal, "ready> ")
+        read_until(terminal, "ready> ")
         os.write(terminal, f"{line}\t\x18".encode())
-        seen = read_until(terminal, "]\r\n")
-        assert seen.partition("BUFFER=[")[2].partition("]")[0] == whole
+        return read_until(terminal, "]\r\n").partition("BUFFER=[")[2].partition("]")[0]
     finally:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         os.close(terminal)
-    run(path, "-n", FOLDER / "_litestreamd", home=tmp_path)
 
 
 def read_until(terminal: int, mark: str, deadline_s: float = 60.0) -> str:
