@@ -169,6 +169,8 @@ class Supervisor:
         if config is None:
             self._notifier.ready()
             return
+        if config.command != self._config.command:
+            LOGGER.warning("exec has changed: what was started goes on, the new command needs a new start")
         self._config = config
         self._serve(config)
         self._reload.apply(config)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.markdown import blocks
 from tests.support.programs import OURS, TREE, environment
 from tests.support.waiting import until
 
@@ -62,11 +63,13 @@ class Scene:
     def command(self) -> str:
         return f"{sys.executable} app.py '{self.database}' {self.folder}"
 
-    def start(self, *words: str, before: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
+    def start(
+        self, *words: str, before: tuple[str, ...] = (), stdin: int | None = None, stderr: int = subprocess.DEVNULL
+    ) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [*before, *OURS.start, "replicate", "-config", str(self.config), *words], cwd=self.folder,
             env=environment(NOTIFY_SOCKET="/nowhere", OF_THE_USER="this", PYTHONPATH=str(TREE)),
-            stderr=subprocess.DEVNULL,
+            stdin=stdin, stderr=stderr,
         )  # fmt: skip
 
     def has_started(self) -> None:
@@ -140,6 +143,79 @@ def test_what_is_left_behind_counts_when_it_ended_well(scene: Scene) -> None:
         (scene.folder / "replica").write_text("in the way")
         (scene.folder / "end").write_text("0")
         assert process.wait(60) == 73
+
+
+def test_it_reads_what_we_would(scene: Scene) -> None:
+    with scene.start("-exec", "sh -c 'cat >read; echo $0 >>read' 'a $HOME'", stdin=subprocess.PIPE) as process:
+        process.communicate(b"a line\n", timeout=60)
+        assert process.returncode == 0
+    assert (scene.folder / "read").read_text() == "a line\na $HOME\n"
+
+
+def test_it_survives_a_new_configuration(scene: Scene) -> None:
+    """SIGHUP is for both: the daemon reads its configuration again, and does not start the program again."""
+    with scene.start("-exec", scene.command, stderr=subprocess.PIPE) as process:
+        scene.has_started()
+        scene.config.write_text(scene.config.read_text().replace("/replica", "/other") + "exec: other --really\n")
+        process.send_signal(signal.SIGHUP)
+        until(lambda: "SIGHUP" in read(scene.database), "SIGHUP has arrived")
+        until((scene.folder / "other").exists, "the new configuration is in effect", 60)
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=60)
+        assert process.returncode == 7
+    assert "exec has changed: what was started goes on" in told.decode()
+    assert scene.words() == [*BEGIN, "SIGHUP", "last words"]
+
+
+def test_one_that_the_system_cannot_run(scene: Scene) -> None:
+    (scene.folder / "broken").write_text("#!/no/such/interpreter\n")
+    (scene.folder / "broken").chmod(0o755)
+    with scene.start("-exec", "./broken", stderr=subprocess.PIPE) as process:
+        _, told = process.communicate(timeout=60)
+        assert process.returncode == 1
+    assert told.decode().splitlines()[-1] == (
+        "litestreamd: error: exec: ./broken cannot be started: No such file or directory"
+    )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a name space of processes needs root")
+def test_the_entrypoint_of_the_documentation_as_process_1(scene: Scene) -> None:
+    """docs/containers.md: a first start, a stop, a lost disk, a second start. Its paths and programs are replaced."""
+    (entrypoint,) = [
+        block.text for block in blocks(TREE / "docs" / "containers.md") if "exec litestreamd" in block.text
+    ]
+    (scene.folder / "migrate.py").write_text(
+        "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute('PRAGMA journal_mode=WAL')\n"
+        "db.execute('CREATE TABLE IF NOT EXISTS t (word)'); db.commit()\n"
+    )
+    (scene.folder / "gunicorn").write_text(f"#!/bin/sh\nexec {scene.command}\n")
+    (scene.folder / "litestreamd").write_text(f'#!/bin/sh\nexec {" ".join(map(str, OURS.start))} "$@"\n')
+    (scene.folder / "entrypoint.sh").write_text(entrypoint)
+    for there, here in (
+        ("/etc/litestream.yml", str(scene.config)),
+        ("/data/app.db", f"'{scene.database}'"),
+        ("python3 -m app.migrate", f"{sys.executable} migrate.py '{scene.database}'"),
+    ):
+        text = (scene.folder / "entrypoint.sh").read_text()
+        assert there in text
+        (scene.folder / "entrypoint.sh").write_text(text.replace(there, here))
+    for name in ("gunicorn", "litestreamd", "entrypoint.sh"):
+        (scene.folder / name).chmod(0o755)
+    environ = environment(
+        PATH=f"{scene.folder}:{os.environ['PATH']}", NOTIFY_SOCKET="/nowhere", OF_THE_USER="this", PYTHONPATH=str(TREE)
+    )
+    for _ in range(2):
+        for path in scene.folder.glob("*a b.db*"):  # the disk is lost, with the local state
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        (scene.folder / "started").unlink(missing_ok=True)
+        with subprocess.Popen(
+            ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", "./entrypoint.sh"], cwd=scene.folder,
+            env=environ, stderr=subprocess.DEVNULL,
+        ) as process:  # fmt: skip
+            scene.has_started()
+            os.kill(child_of(process.pid), signal.SIGTERM)
+            assert process.wait(60) == 7
+    assert scene.words() == [*BEGIN, "last words"] * 2
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a name space of processes needs root")
