@@ -15,7 +15,7 @@ out=$(cd "$2" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-"$here/../tests/support/install_packages.sh" dpkg-dev fakeroot lintian
+"$here/../tests/support/install_packages.sh" build-essential fakeroot lintian
 
 build_depends() {
   sed -n '/^Build-Depends:/,/^[^ ]/s/^ \([a-z0-9.+-]*\).*/\1/p' debian/control | sed 's/^debhelper-compat$/debhelper/'
