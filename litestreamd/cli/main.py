@@ -70,7 +70,7 @@ def main(words: Sequence[str], called: str | None = None) -> int:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "litestreamd":
             raise
-        _complain(f"the Python module {error.name} is missing: README.md lists the packages that are needed")
+        _complain(f"the Python module {error.name} is missing: install litestreamd from its package, or with pip")
         return ExitCode.FAILED
     except KeyboardInterrupt:
         return _INTERRUPTED
