@@ -9,7 +9,7 @@ share=$tree/usr/share
 zsh=$tree${ZSH_FOLDER:-/usr/share/zsh/vendor-completions}
 fish=$tree${FISH_FOLDER:-/usr/share/fish/vendor_completions.d}
 install -D -m 644 litestreamd.bash "$share/bash-completion/completions/litestreamd"
-ln -s litestreamd "$share/bash-completion/completions/litestreamd-restore"
+ln -sf litestreamd "$share/bash-completion/completions/litestreamd-restore"
 install -D -m 644 _litestreamd "$zsh/_litestreamd"
 install -D -m 644 litestreamd.fish "$fish/litestreamd.fish"
-ln -s litestreamd.fish "$fish/litestreamd-restore.fish"
+ln -sf litestreamd.fish "$fish/litestreamd-restore.fish"

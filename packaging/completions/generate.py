@@ -64,13 +64,13 @@ def _words(command: Command) -> str:
 
 def _bash_value(command: Command, option: Option) -> str:
     if (known := CHOICES.get((command.name, option.name))) is not None:
-        return f"COMPREPLY=($(compgen -W '{known}' -- \"$current\"))"
+        return f"mapfile -t COMPREPLY < <(compgen -W '{known}' -- \"$current\")"
     if option.value == "DIR":
-        return 'compopt -o filenames; COMPREPLY=($(compgen -d -- "$current"))'
+        return 'compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$current")'
     if option.value in FILES:
-        return 'compopt -o filenames; COMPREPLY=($(compgen -f -- "$current"))'
+        return 'compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current")'
     if option.name in ("user", "group"):
-        return f'COMPREPLY=($(compgen -{option.name[0]} -- "$current"))'
+        return f'mapfile -t COMPREPLY < <(compgen -{option.name[0]} -- "$current")'
     return "COMPREPLY=()"
 
 
@@ -83,7 +83,7 @@ _litestreamd() {{
   if [ "${{COMP_WORDS[0]##*/}}" = litestreamd-restore ]; then
     command=restore
   elif [ "$COMP_CWORD" = 1 ]; then
-    COMPREPLY=($(compgen -W '{" ".join(main.COMMANDS)}' -- "$current"))
+    mapfile -t COMPREPLY < <(compgen -W '{" ".join(main.COMMANDS)}' -- "$current")
     return
   else
     command=${{COMP_WORDS[1]}}
@@ -92,11 +92,11 @@ _BASH_TAIL = f"""\
     *) return ;;
   esac
   case "$current" in
-    --*) COMPREPLY=($(compgen -P - -W "$options" -- "${{current#-}}")); return ;;
-    -*) COMPREPLY=($(compgen -W "$options" -- "$current")); return ;;
+    --*) mapfile -t COMPREPLY < <(compgen -P - -W "$options" -- "${{current#-}}"); return ;;
+    -*) mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current"); return ;;
   esac
   case "$words" in
-    units) COMPREPLY=($(compgen -W '{UNITS}' -- "$current")); compopt -o nospace; return ;;
+    units) mapfile -t COMPREPLY < <(compgen -W '{UNITS}' -- "$current"); compopt -o nospace; return ;;
     none) return ;;
     instances)
       for file in {INSTANCES}; do
@@ -107,7 +107,7 @@ _BASH_TAIL = f"""\
       ;;
   esac
   compopt -o filenames
-  COMPREPLY+=($(compgen -f -- "$current"))
+  mapfile -t -O "${{#COMPREPLY[@]}}" COMPREPLY < <(compgen -f -- "$current")
 }}
 complete -F _litestreamd litestreamd litestreamd-restore"""
 

@@ -8,16 +8,16 @@ _litestreamd() {
   if [ "${COMP_WORDS[0]##*/}" = litestreamd-restore ]; then
     command=restore
   elif [ "$COMP_CWORD" = 1 ]; then
-    COMPREPLY=($(compgen -W 'replicate restore status sync logs metrics points verify databases generations ltx accept doctor migrate-config init failure version' -- "$current"))
+    mapfile -t COMPREPLY < <(compgen -W 'replicate restore status sync logs metrics points verify databases generations ltx accept doctor migrate-config init failure version' -- "$current")
     return
   else
     command=${COMP_WORDS[1]}
   fi
   case "$command,$previous" in
-    replicate,-config|replicate,--config) compopt -o filenames; COMPREPLY=($(compgen -f -- "$current")); return ;;
-    replicate,-log-level|replicate,--log-level) COMPREPLY=($(compgen -W 'debug info warn error' -- "$current")); return ;;
+    replicate,-config|replicate,--config) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    replicate,-log-level|replicate,--log-level) mapfile -t COMPREPLY < <(compgen -W 'debug info warn error' -- "$current"); return ;;
     replicate,-exec|replicate,--exec) COMPREPLY=(); return ;;
-    restore,-o|restore,--o|restore,-output|restore,--output) compopt -o filenames; COMPREPLY=($(compgen -f -- "$current")); return ;;
+    restore,-o|restore,--o|restore,-output|restore,--output) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     restore,-txid|restore,--txid) COMPREPLY=(); return ;;
     restore,-timestamp|restore,--timestamp) COMPREPLY=(); return ;;
     restore,-generation|restore,--generation) COMPREPLY=(); return ;;
@@ -25,51 +25,51 @@ _litestreamd() {
     restore,-retry-for|restore,--retry-for) COMPREPLY=(); return ;;
     restore,-timeout|restore,--timeout) COMPREPLY=(); return ;;
     restore,-parallelism|restore,--parallelism) COMPREPLY=(); return ;;
-    restore,-integrity-check|restore,--integrity-check) COMPREPLY=($(compgen -W 'auto none quick full' -- "$current")); return ;;
-    restore,-config|restore,--config) compopt -o filenames; COMPREPLY=($(compgen -f -- "$current")); return ;;
-    restore,-db|restore,--db) compopt -o filenames; COMPREPLY=($(compgen -f -- "$current")); return ;;
+    restore,-integrity-check|restore,--integrity-check) mapfile -t COMPREPLY < <(compgen -W 'auto none quick full' -- "$current"); return ;;
+    restore,-config|restore,--config) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    restore,-db|restore,--db) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     restore,-replica|restore,--replica) COMPREPLY=(); return ;;
     status,-timeout|status,--timeout) COMPREPLY=(); return ;;
-    status,-config|status,--config) compopt -o filenames; COMPREPLY=($(compgen -f -- "$current")); return ;;
-    status,-socket|status,--socket) compopt -o filenames; COMPREPLY=($(compgen -f -- "$current")); return ;;
+    status,-config|status,--config) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    status,-socket|status,--socket) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     sync,-replica|sync,--replica) COMPREPLY=(); return ;;
-    sync,-db|sync,--db) compopt -o filenames; COMPREPLY=($(compgen -f -- "$current")); return ;;
+    sync,-db|sync,--db) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     sync,-timeout|sync,--timeout) COMPREPLY=(); return ;;
-    sync,-config|sync,--config) compopt -o filenames; COMPREPLY=($(compgen -f -- "$current")); return ;;
-    sync,-socket|sync,--socket) compopt -o filenames; COMPREPLY=($(compgen -f -- "$current")); return ;;
+    sync,-config|sync,--config) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    sync,-socket|sync,--socket) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     logs,-since|logs,--since) COMPREPLY=(); return ;;
     metrics,-listen|metrics,--listen) COMPREPLY=(); return ;;
     metrics,-idle|metrics,--idle) COMPREPLY=(); return ;;
-    points,-config|points,--config) compopt -o filenames; COMPREPLY=($(compgen -f -- "$current")); return ;;
-    points,-db|points,--db) compopt -o filenames; COMPREPLY=($(compgen -f -- "$current")); return ;;
+    points,-config|points,--config) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    points,-db|points,--db) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     points,-replica|points,--replica) COMPREPLY=(); return ;;
     verify,-parallelism|verify,--parallelism) COMPREPLY=(); return ;;
-    verify,-scratch|verify,--scratch) compopt -o filenames; COMPREPLY=($(compgen -d -- "$current")); return ;;
-    verify,-socket|verify,--socket) compopt -o filenames; COMPREPLY=($(compgen -f -- "$current")); return ;;
-    verify,-config|verify,--config) compopt -o filenames; COMPREPLY=($(compgen -f -- "$current")); return ;;
-    verify,-db|verify,--db) compopt -o filenames; COMPREPLY=($(compgen -f -- "$current")); return ;;
+    verify,-scratch|verify,--scratch) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
+    verify,-socket|verify,--socket) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    verify,-config|verify,--config) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    verify,-db|verify,--db) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     verify,-replica|verify,--replica) COMPREPLY=(); return ;;
-    databases,-config|databases,--config) compopt -o filenames; COMPREPLY=($(compgen -f -- "$current")); return ;;
-    generations,-config|generations,--config) compopt -o filenames; COMPREPLY=($(compgen -f -- "$current")); return ;;
-    generations,-db|generations,--db) compopt -o filenames; COMPREPLY=($(compgen -f -- "$current")); return ;;
+    databases,-config|databases,--config) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    generations,-config|generations,--config) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    generations,-db|generations,--db) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     generations,-replica|generations,--replica) COMPREPLY=(); return ;;
-    ltx,-config|ltx,--config) compopt -o filenames; COMPREPLY=($(compgen -f -- "$current")); return ;;
-    ltx,-db|ltx,--db) compopt -o filenames; COMPREPLY=($(compgen -f -- "$current")); return ;;
+    ltx,-config|ltx,--config) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    ltx,-db|ltx,--db) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     ltx,-replica|ltx,--replica) COMPREPLY=(); return ;;
-    ltx,-level|ltx,--level) COMPREPLY=($(compgen -W '0 1 2 3 4 5 6 7 8 9 all' -- "$current")); return ;;
-    accept,-config|accept,--config) compopt -o filenames; COMPREPLY=($(compgen -f -- "$current")); return ;;
-    accept,-db|accept,--db) compopt -o filenames; COMPREPLY=($(compgen -f -- "$current")); return ;;
+    ltx,-level|ltx,--level) mapfile -t COMPREPLY < <(compgen -W '0 1 2 3 4 5 6 7 8 9 all' -- "$current"); return ;;
+    accept,-config|accept,--config) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    accept,-db|accept,--db) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     accept,-replica|accept,--replica) COMPREPLY=(); return ;;
-    doctor,-config|doctor,--config) compopt -o filenames; COMPREPLY=($(compgen -f -- "$current")); return ;;
-    doctor,-db|doctor,--db) compopt -o filenames; COMPREPLY=($(compgen -f -- "$current")); return ;;
+    doctor,-config|doctor,--config) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    doctor,-db|doctor,--db) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     doctor,-replica|doctor,--replica) COMPREPLY=(); return ;;
-    migrate-config,-o|migrate-config,--o|migrate-config,-output|migrate-config,--output) compopt -o filenames; COMPREPLY=($(compgen -f -- "$current")); return ;;
-    init,-db|init,--db) compopt -o filenames; COMPREPLY=($(compgen -f -- "$current")); return ;;
-    init,-replica|init,--replica) compopt -o filenames; COMPREPLY=($(compgen -f -- "$current")); return ;;
-    init,-credentials|init,--credentials) compopt -o filenames; COMPREPLY=($(compgen -d -- "$current")); return ;;
-    init,-user|init,--user) COMPREPLY=($(compgen -u -- "$current")); return ;;
-    init,-group|init,--group) COMPREPLY=($(compgen -g -- "$current")); return ;;
-    failure,-hooks|failure,--hooks) compopt -o filenames; COMPREPLY=($(compgen -f -- "$current")); return ;;
+    migrate-config,-o|migrate-config,--o|migrate-config,-output|migrate-config,--output) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    init,-db|init,--db) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    init,-replica|init,--replica) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    init,-credentials|init,--credentials) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
+    init,-user|init,--user) mapfile -t COMPREPLY < <(compgen -u -- "$current"); return ;;
+    init,-group|init,--group) mapfile -t COMPREPLY < <(compgen -g -- "$current"); return ;;
+    failure,-hooks|failure,--hooks) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
   esac
   case "$command" in
     replicate) options='-config -no-expand-env -log-level -exec -once -take-over -h' words=instances ;;
@@ -92,11 +92,11 @@ _litestreamd() {
     *) return ;;
   esac
   case "$current" in
-    --*) COMPREPLY=($(compgen -P - -W "$options" -- "${current#-}")); return ;;
-    -*) COMPREPLY=($(compgen -W "$options" -- "$current")); return ;;
+    --*) mapfile -t COMPREPLY < <(compgen -P - -W "$options" -- "${current#-}"); return ;;
+    -*) mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current"); return ;;
   esac
   case "$words" in
-    units) COMPREPLY=($(compgen -W 'litestreamd@ litestreamd-restore@ litestreamd-verify@ litestreamd-verify-all@' -- "$current")); compopt -o nospace; return ;;
+    units) mapfile -t COMPREPLY < <(compgen -W 'litestreamd@ litestreamd-restore@ litestreamd-verify@ litestreamd-verify-all@' -- "$current"); compopt -o nospace; return ;;
     none) return ;;
     instances)
       for file in /etc/litestreamd/*.yml; do
@@ -107,6 +107,6 @@ _litestreamd() {
       ;;
   esac
   compopt -o filenames
-  COMPREPLY+=($(compgen -f -- "$current"))
+  mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$current")
 }
 complete -F _litestreamd litestreamd litestreamd-restore
