@@ -86,7 +86,7 @@ listed() {
     git -c core.quotePath=off ls-files --cached --others --exclude-standard
   else
     find . -type f -not -path './.venv/*' -not -path './build/*' -not -path './dist/*' -not -path '*/__pycache__/*' \
-      -not -path './.*_cache/*' -printf '%P\n'
+      -not -path './.*_cache/*' -not -path './.hypothesis/*' -printf '%P\n'
   fi
 }
 listed | sort -u | while read -r file; do
@@ -104,7 +104,7 @@ fill_in() { # spec, version, file with the changelog
 /usr/bin/python3 "$here/changelog.py" CHANGELOG.md "$version" "$release" "$SOURCE_DATE_EPOCH" >"$work/changelog"
 fill_in litestreamd.spec "$version" "$work/changelog"
 cysystemd=$(pinned "$here/../sources.txt" | sed -n 's/^cysystemd-\(.*\)\.tar\.gz$/\1/p')
-printf '* %s The litestreamd developers - %s-%s\n- Version %s of its authors, as it is.\n' \
+printf '* %s The litestreamd developers <developers@litestreamd.example> - %s-%s\n- Version %s of its authors, as it is.\n' \
   "$(date -u -d "@$SOURCE_DATE_EPOCH" '+%a %b %d %Y')" "$cysystemd" "$release" "$cysystemd" >"$work/changelog"
 fill_in python-cysystemd.spec "$cysystemd" "$work/changelog"
 

@@ -10,7 +10,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-WHO = "The litestreamd developers"
+WHO = "The litestreamd developers <developers@litestreamd.example>"
 HEADING = re.compile(r"## \[(?P<version>[^]]+)\](?: - (?P<date>\d{4}-\d{2}-\d{2}))?")
 UNRELEASED = "Unreleased"
 
