@@ -108,7 +108,7 @@ OLDEST := boto3==1.26.27 PyYAML lz4 apsw inotify_simple fastcrc pytest pytest-ti
 	@touch $@
 
 # What packages are built and looked at with; the tests of packages say what is missing.
-BUILDING := createrepo-c dnf gnupg reprepro rpm rpmlint shellcheck man-db mandoc pandoc zsh fish vagrant vagrant-libvirt
+BUILDING := createrepo-c dnf gnupg reprepro rpm rpmlint shellcheck man-db groff mandoc pandoc zsh fish vagrant vagrant-libvirt
 .venv/stamp-packaging: .venv/stamp-dev build/sources/stamp Makefile
 	@tests/support/install_packages.sh $(BUILDING) || echo 'Some tests of packages will be skipped.'
 	@touch $@

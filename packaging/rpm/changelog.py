@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """The changelog of a package from the one of the project, in the user's words.
 
-In: CHANGELOG.md, the version and release of the package, and the time of the build in seconds, for what has no date yet.
+In: CHANGELOG.md, the version and release of the package, and the time of the build in seconds, for what has no date.
 Out: on standard output, the %changelog section of a spec file, newest first.
 """
 
