@@ -5,11 +5,11 @@
 #     PACKAGES     the folder with the deb or rpm (/vagrant/dist/deb, /vagrant/dist/rpm)
 #     REPLICA      s3 (the default), or a folder: the replica lies there, and no store is set up
 #     S3_ENDPOINT  a store that is there already, with S3_BUCKET (demo), S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY;
-#                  without it an emulator of S3 is installed from PyPI, on 127.0.0.1:9000
+#                  without it an emulator of S3 is installed from PyPI, on 127.0.0.1, port S3_PORT (9000)
 # Out: exit 0 when the first sync is on the replica; what to try next is printed. May be run again.
 set -eu
 
-: "${REPLICA:=s3}" "${S3_ENDPOINT:=}" "${S3_BUCKET:=demo}"
+: "${REPLICA:=s3}" "${S3_ENDPOINT:=}" "${S3_BUCKET:=demo}" "${S3_PORT:=9000}"
 emulator=ministack==1.5.33
 database=/var/lib/app/app.db
 keys=/etc/litestreamd/keys/app
@@ -101,7 +101,7 @@ emulate_s3() {
   id demo-s3 >/dev/null 2>&1 || useradd --system --user-group --no-create-home demo-s3
   [ -x /opt/demo-s3/bin/pip ] || python3 -m venv --clear /opt/demo-s3
   /opt/demo-s3/bin/pip --disable-pip-version-check install --quiet "$emulator"
-  cat >/etc/systemd/system/demo-s3.service <<'END'
+  cat >/etc/systemd/system/demo-s3.service <<END
 [Unit]
 Description=An emulator of S3, on 127.0.0.1 alone
 
@@ -113,8 +113,8 @@ StateDirectoryMode=0700
 WorkingDirectory=/var/lib/demo-s3
 # What it would do beside S3 is left out: ports of its own, containers of others.
 Environment=SERVICES=s3 S3_PERSIST=1 S3_DATA_DIR=/var/lib/demo-s3/data STATE_DIR=/var/lib/demo-s3/state LOG_LEVEL=WARNING
-Environment=IOT_MTLS_ENABLED=0 SFTP_ENABLED=0 DOCKER_HOST=unix:///nonexistent GATEWAY_PORT=9000
-ExecStart=/opt/demo-s3/bin/hypercorn --bind 127.0.0.1:9000 --workers 0 ministack.app:app
+Environment=IOT_MTLS_ENABLED=0 SFTP_ENABLED=0 DOCKER_HOST=unix:///nonexistent GATEWAY_PORT=$S3_PORT
+ExecStart=/opt/demo-s3/bin/hypercorn --bind 127.0.0.1:$S3_PORT --workers 0 ministack.app:app
 Restart=on-failure
 NoNewPrivileges=yes
 ProtectSystem=strict
@@ -125,7 +125,7 @@ WantedBy=multi-user.target
 END
   systemctl daemon-reload
   systemctl enable --now demo-s3.service
-  S3_ENDPOINT=http://127.0.0.1:9000
+  S3_ENDPOINT=http://127.0.0.1:$S3_PORT
   # It believes any key.
   : "${S3_ACCESS_KEY_ID:=demo}" "${S3_SECRET_ACCESS_KEY:=demo-secret}"
   python3 - "$S3_ENDPOINT/$S3_BUCKET" <<'END' || fail 'the store does not answer: journalctl -u demo-s3'
