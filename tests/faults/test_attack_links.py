@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from litestreamd.basics.errors import EnvironmentFault
-from litestreamd.database.state import write_json
+from litestreamd.database.state import read_json, write_json
 from litestreamd.database.state_paths import state_directory
 from tests.support.driving import Drive
 from tests.support.live import create
@@ -43,8 +42,10 @@ def test_nobody_else_reads_the_spool(tmp_path: Path) -> None:
     drive.stop()
 
 
-def test_a_link_in_place_of_a_file_of_ours_is_an_error(tmp_path: Path) -> None:
-
+def test_a_link_in_place_of_a_file_of_ours_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text("of somebody else")
     (tmp_path / "x.json.tmp").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(EnvironmentFault, match="cannot be written"):
-        write_json(tmp_path / "x.json", {})
+    write_json(tmp_path / "x.json", {"a": 1})
+    assert read_json(tmp_path / "x.json") == {"a": 1}
+    assert (tmp_path / "elsewhere").read_text() == "of somebody else"
+    assert not (tmp_path / "x.json.tmp").is_symlink()

@@ -6,7 +6,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -57,20 +58,28 @@ class Scene:
             db.commit()
         (folder / "app.py").write_text(APP)
         self.config = folder / "c.yml"
-        self.config.write_text(f"dbs: [{{path: '{self.database}', replica: {{path: {folder}/replica}}}}]\n")
+        (folder / "disk").mkdir()
+        self.replica = folder / "disk" / "replica"
+        self.config.write_text(f"dbs: [{{path: '{self.database}', replica: {{path: {self.replica}}}}}]\n")
 
     @property
     def command(self) -> str:
         return f"{sys.executable} app.py '{self.database}' {self.folder}"
 
+    @contextmanager
     def start(
         self, *words: str, before: tuple[str, ...] = (), stdin: int | None = None, stderr: int = subprocess.DEVNULL
-    ) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        with subprocess.Popen(
             [*before, *OURS.start, "replicate", "-config", str(self.config), *words], cwd=self.folder,
             env=environment(NOTIFY_SOCKET="/nowhere", OF_THE_USER="this", PYTHONPATH=str(TREE)),
             stdin=stdin, stderr=stderr,
-        )  # fmt: skip
+        ) as process:  # fmt: skip
+            try:
+                yield process
+            finally:
+                if process.poll() is None:
+                    process.kill()
 
     def has_started(self) -> None:
         until((self.folder / "started").exists, "the application has started", 60)
@@ -139,8 +148,7 @@ def test_what_is_left_behind_counts_when_it_ended_well(scene: Scene) -> None:
     scene.config.write_text("shutdown-sync-timeout: 0s\n" + scene.config.read_text())
     with scene.start("-exec", scene.command) as process:
         scene.has_started()
-        shutil.rmtree(scene.folder / "replica")
-        (scene.folder / "replica").write_text("in the way")
+        (scene.folder / "disk").rename(scene.folder / "away")
         (scene.folder / "end").write_text("0")
         assert process.wait(60) == 73
 
@@ -252,7 +260,7 @@ def test_a_command_that_cannot_be_run(scene: Scene, words: tuple[str, ...], told
     )  # fmt: skip
     assert done.returncode == 64
     assert told in done.stderr
-    assert not (scene.folder / "replica").exists()
+    assert not scene.replica.exists()
 
 
 def read(database: Path) -> list[str]:
