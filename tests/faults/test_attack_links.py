@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from litestreamd.database.state import read_json, write_json
+from litestreamd.database.state import VERSION, read_json, write_json
 from litestreamd.database.state_paths import state_directory
 from tests.support.driving import Drive
 from tests.support.live import create
@@ -45,7 +45,7 @@ def test_nobody_else_reads_the_spool(tmp_path: Path) -> None:
 def test_a_link_in_place_of_a_file_of_ours_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").write_text("of somebody else")
     (tmp_path / "x.json.tmp").symlink_to(tmp_path / "elsewhere")
-    write_json(tmp_path / "x.json", {"a": 1})
-    assert read_json(tmp_path / "x.json") == {"a": 1}
+    write_json(tmp_path / "x.json", {"version": VERSION, "a": 1})
+    assert read_json(tmp_path / "x.json") == {"version": VERSION, "a": 1}
     assert (tmp_path / "elsewhere").read_text() == "of somebody else"
     assert not (tmp_path / "x.json.tmp").is_symlink()

@@ -164,10 +164,12 @@ def test_it_survives_a_new_configuration(scene: Scene) -> None:
     """SIGHUP is for both: the daemon reads its configuration again, and does not start the program again."""
     with scene.start("-exec", scene.command, stderr=subprocess.PIPE) as process:
         scene.has_started()
-        scene.config.write_text(scene.config.read_text().replace("/replica", "/other") + "exec: other --really\n")
+        scene.config.write_text(
+            scene.config.read_text().replace("disk/replica", "disk/other") + "exec: other --really\n"
+        )
         process.send_signal(signal.SIGHUP)
         until(lambda: "SIGHUP" in read(scene.database), "SIGHUP has arrived")
-        until((scene.folder / "other").exists, "the new configuration is in effect", 60)
+        until((scene.folder / "disk" / "other").exists, "the new configuration is in effect", 60)
         process.send_signal(signal.SIGTERM)
         _, told = process.communicate(timeout=60)
         assert process.returncode == 7
