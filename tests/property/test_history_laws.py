@@ -247,7 +247,7 @@ def test_what_is_said_to_be_due_is_due_and_it_ends(rules: Rules, seed: int, step
     assert not root.work(), "idle for ever, and still something to do"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(all_rules(), st.integers(0, 1 << 32))
 def test_the_number_of_objects_is_bounded(rules: Rules, seed: int) -> None:
     """A busy database, looked after in time: per level one object a window (and one for each FAN_IN sources) as far

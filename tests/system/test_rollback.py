@@ -15,7 +15,7 @@ from tests.support.rollback_points import POINTS
 from tests.support.waiting import until
 from tests.system import app
 
-RUNS = {"bookworm": 100, "trixie": 24}
+RUNS = {"bookworm": 100, "trixie": 12}
 
 
 @dataclass
