@@ -32,7 +32,7 @@ def examine_replica(spec: ReplicaSpec, database: Path, user: User) -> Iterator[F
             return
     probed = _as_user(user, lambda: _probe(build_replica(spec))) if isinstance(spec.store, FolderSettings) else None
     outcome = probed if probed is not None else _probe(build_replica(spec))
-    yield outcome.finding(subject)
+    yield outcome.finding(subject, spec.rules.enabled)
 
 
 def _folder(subject: str, root: Path, database: Path, user: User) -> Iterator[Finding]:
@@ -65,9 +65,14 @@ class Probe:
     fault: str = ""
     code: int = ExitCode.OK
 
-    def finding(self, subject: str) -> Finding:
-        """As a line."""
+    def finding(self, subject: str, deletes: bool = True) -> Finding:
+        """As a line. `deletes`: whether retention wants the right to delete."""
         steps = ", ".join(f"{name} {format_duration(ms / 1000)}" for name, ms in self.done)
+        if self.failed == "deleted" and not deletes:
+            return warning(
+                subject, f"{self.place}: {steps}; nothing may be deleted there, and retention is off",
+                "old objects have to be removed by the store itself",
+            )  # fmt: skip
         if self.fault:
             so_far = f" (after {steps})" if steps else ""
             fix = "the key needs the right to delete, or retention cannot work" if self.failed == "deleted" else None

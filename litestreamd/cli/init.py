@@ -20,8 +20,9 @@ from litestreamd.cli.init_files import check_replaceable, foreign_contents, guar
 from litestreamd.cli.init_owner import find_owner
 from litestreamd.cli.options import NO_EXPAND_ENV, Arguments, Option
 from litestreamd.cli.restore_report import warn
-from litestreamd.cli.selection import configuration
+from litestreamd.cli.selection import instance_file
 from litestreamd.config.credentials_dropin import credentials_dropin
+from litestreamd.config.load import load_config
 from litestreamd.config.model import Config
 from litestreamd.config.owner_dropin import Folders, Owner, owner_dropin
 from litestreamd.config.places import absolute
@@ -38,7 +39,7 @@ def run(arguments: Arguments) -> ExitCode:
     instance, dry = arguments.words[0], arguments.switch("dry-run")
     check_instance(instance, "litestreamd-failure@litestreamd-restore@.service.service")
     draft = draft_of(instance, arguments)
-    config = draft.config if draft is not None else configuration(arguments, instance)
+    config = draft.config if draft is not None else _configuration(instance, arguments)
     owner = find_owner(config, arguments.text("user"), arguments.text("group"))
     folders = used_folders(config, owner)
     texts = _owner_dropins(instance, config, owner, folders) if owner.user != "root" else {}
@@ -64,6 +65,11 @@ def run(arguments: Arguments) -> ExitCode:
     if not dry:
         _next(instance, foreign_contents(folders.replicas, owner), owner)
     return ExitCode.OK
+
+
+def _configuration(instance: str, arguments: Arguments) -> Config:
+    """Without the credentials that its units have: they may be what is to be replaced."""
+    return load_config(instance_file(instance), os.environ, expand_env=not arguments.switch("no-expand-env"))
 
 
 def _owner_dropins(instance: str, config: Config, owner: Owner, folders: Folders) -> dict[Path, str]:

@@ -16,6 +16,7 @@ from litestreamd.basics.errors import ExitCode
 from litestreamd.cli import doctor
 from litestreamd.cli.doctor_finding import Verdict
 from litestreamd.cli.doctor_machine import examine_units
+from litestreamd.cli.doctor_replica import Probe
 from litestreamd.cli.doctor_user import READ, WRITE, User, user_of
 from litestreamd.cli.main import main
 from litestreamd.cli.options import Arguments
@@ -75,6 +76,15 @@ def test_all_is_well(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     steps = str(found["replica file"][1]["text"])
     assert all(step in steps for step in ("put ", "read ", "listed ", "deleted ", "gone "))
     assert not list((place / "replica").rglob("*.json")), "the probe is gone"
+
+
+def test_no_right_to_delete_matters_where_retention_deletes() -> None:
+    probe = Probe("s3://b/app", "strong", (("put", 3),), "deleted", "access is denied", ExitCode.RIGHTS)
+    denied, unwanted = probe.finding("replica s3"), probe.finding("replica s3", deletes=False)
+    assert (denied.verdict, denied.code) == (Verdict.ERROR, ExitCode.RIGHTS)
+    assert (unwanted.verdict, unwanted.sentence) == (
+        Verdict.WARNING, "s3://b/app: put 3ms; nothing may be deleted there, and retention is off",
+    )  # fmt: skip
 
 
 def test_as_text_it_is_a_line_each(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
