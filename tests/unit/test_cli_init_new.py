@@ -206,7 +206,7 @@ def test_keys_become_credentials(machine: Path, capsys: pytest.CaptureFixture[st
 @root_only
 def test_the_keys_of_before_are_not_asked_for(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They may be gone: this is how they are replaced."""
-    assert main(["init", "-db", f"{machine}/data/app.db", "-replica", f"{machine}/data/replica", "app"]) == ExitCode.OK
+    assert main(["init", "-db", f"{machine}/data/app.db", "-replica", "s3://bucket/app", "app"]) == ExitCode.OK
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     monkeypatch.setattr(selection, "instance_of", lambda source: "app")
     monkeypatch.setattr(selection, "lend_credentials", lambda *_: pytest.fail("they were asked for"))
