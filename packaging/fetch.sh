@@ -3,9 +3,9 @@
 # A file that is not the one that was pinned is refused.
 set -eu
 
-folder=$1
+mkdir -p "$1"
+folder=$(cd "$1" && pwd)
 cd "$(dirname "$0")"
-mkdir -p "$folder"
 # To tell its name, an archive is asked for its metadata; Cython would translate itself for that.
 export NO_CYTHON_COMPILE=true
 "${PYTHON:-python3}" -m pip --disable-pip-version-check download --quiet --no-deps --no-binary :all: \
