@@ -33,7 +33,7 @@ for page in *.md; do
   sed "1s/ litestreamd |/ litestreamd $version |/" "$page" |
     pandoc --standalone --from markdown --to man --metadata "date=$day" --output "$made.pandoc"
   # Older pandocs ask for a font C, which groff 1.23 and mandoc do not know, and put a paragraph after each heading.
-  sed -e 's/\\f\[C\]/\\f[CR]/g' -e '/^\.S[HS] /{n;/^\.PP$/d}' "$made.pandoc" >"$made"
+  sed -e 's/\\f\[C\]/\\f[CR]/g' -e 's/\\f\[C\([BI]*\)\]/\\f[\1]/g' -e '/^\.S[HS] /{n;/^\.PP$/d}' "$made.pandoc" >"$made"
   rm "$made.pandoc"
   gzip -9nf "$made"
   chmod 644 "$made.gz"

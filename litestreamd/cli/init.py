@@ -50,6 +50,7 @@ def run(arguments: Arguments) -> ExitCode:
         texts |= {_dropin(unit, instance, "credentials"): text for unit in UNITS}
     for path in texts:
         check_replaceable(path)
+    foreign = foreign_contents(folders.replicas, owner) if owner.user != "root" else []
     lines = draft.write(owner, dry) if draft is not None else []
     assert config.source is not None
     if draft is None or not dry:
@@ -63,7 +64,7 @@ def run(arguments: Arguments) -> ExitCode:
     for sentence in concerns(instance, config, credentials=known):
         warn(sentence)
     if not dry:
-        _next(instance, foreign_contents(folders.replicas, owner), owner)
+        _next(instance, foreign, owner)
     return ExitCode.OK
 
 

@@ -13,6 +13,7 @@ from litestreamd.replica.folder.settings import FolderSettings
 from litestreamd.replica.s3.settings import S3Settings
 
 KEYS = Path("/etc/litestreamd/keys")
+_MAGIC = b"SQLite format 3\0"
 
 
 def concerns(instance: str, config: Config, credentials: bool) -> Iterator[str]:
@@ -25,13 +26,29 @@ def concerns(instance: str, config: Config, credentials: bool) -> Iterator[str]:
         )
     for settings in config.databases:
         if not settings.path.exists():
-            yield f"{settings.path} does not exist yet: it is restored, if there is a backup, or waited for"
+            waited = "it is restored, if there is a backup, or waited for"
+            yield f"{settings.path} does not exist yet: {waited}{_meant(settings.path)}"
         elif kind_of_mount(settings.path.resolve()) in SHARED:
             yield f"{settings.path} lies on a network file system, where SQLite's WAL does not work"
         for spec in settings.replicas:
             if isinstance(spec.store, FolderSettings) and same_disk(spec.store.path, settings.path):
                 yield f"{spec.store.path} is on the disk of the database: a replica there does not survive the disk"
     yield from _keys(instance, config, credentials)
+
+
+def _meant(path: Path) -> str:
+    """The databases that lie where this one does not: a name may be misspelt."""
+    try:
+        beside = [each.name for each in sorted(path.parent.iterdir()) if each.is_file() and _is_database(each)]
+    except OSError:
+        return ""
+    return f" (beside it: {', '.join(beside[:5])}; was one of these meant?)" if beside else ""
+
+
+def _is_database(path: Path) -> bool:
+    """By the first bytes (SQLite file format, 1.3.1). Nothing has it open in this process: no lock is dropped."""
+    with path.open("rb") as file:
+        return file.read(len(_MAGIC)) == _MAGIC
 
 
 def _keys(instance: str, config: Config, credentials: bool) -> Iterator[str]:

@@ -8,11 +8,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from litestreamd.basics.errors import ConflictError
+from litestreamd.basics.errors import ConflictError, UsageError
 from litestreamd.cli.init_owner import group_number, user_number
 from litestreamd.config.owner_dropin import Owner, is_ours
 
 _MODE = 0o640
+_PARTS = frozenset({"ltx", "litestreamd", "generations"})
+"""What the folder of a replica has in it."""
 
 
 def check_replaceable(path: Path) -> None:
@@ -47,9 +49,22 @@ def guard_configuration(path: Path, owner: Owner, dry: bool) -> list[str]:
 
 
 def foreign_contents(folders: Sequence[Path], owner: Owner) -> list[Path]:
-    """The folders in which something belongs to another user than the one that shall write there."""
+    """The folders in which something belongs to another user than the one that shall write there. Raises UsageError
+    when that is not only a replica's."""
     uid = user_number(owner)
-    return [folder for folder in folders if any(path.lstat().st_uid != uid for path in (folder, *folder.iterdir()))]
+    found = [folder for folder in folders if any(path.lstat().st_uid != uid for path in (folder, *folder.iterdir()))]
+    for folder in found:
+        if (others := [each.name for each in sorted(folder.iterdir()) if not _is_of_replica(each)]) != []:
+            raise UsageError(
+                f"{folder} belongs to others, and holds more than a replica ({', '.join(others[:3])}): give the replica"
+                f" a folder of its own, made with install -d -o {owner.user} -g {owner.group} {folder}/NAME"
+            )
+    return found
+
+
+def _is_of_replica(path: Path) -> bool:
+    """A part of one, or one of several below a common folder."""
+    return path.name in _PARTS or (path.is_dir() and any(each.name in _PARTS for each in path.iterdir()))
 
 
 def give_to_service(path: Path, owner: Owner) -> None:

@@ -32,6 +32,7 @@ from litestreamd.cli.restore_waiting import Waiting
 from litestreamd.cli.selection import SELECTION, Target, select, select_replicas
 from litestreamd.config.places import absolute
 from litestreamd.daemon.announce import announce
+from litestreamd.database.rollback_note import RollbackNote
 from litestreamd.database.state_paths import state_directory
 from litestreamd.jobs.events import Event
 from litestreamd.jobs.restore import Integrity, Request, restore
@@ -99,7 +100,9 @@ def _restore_one(chosen: Target, moment: Wish, arguments: Arguments) -> None:
 def _look_for_rollback(chosen: Target, output: Path) -> None:
     """One that was broken off comes first: what it has begun is finished, or nothing is restored past it."""
     state = _state_of(chosen) if _is_own_place(chosen, output) else None
-    if state is not None and (plan := pass_gate(state, output)) is not None:
+    if state is None or (plan := pass_gate(state, output)) is None:
+        return
+    if not RollbackNote(state).is_held:  # else it is going on, and has started us
         warn(f"{output}: a rollback planned at {plan.stamp} is not finished: {ways_out(plan)}")
 
 

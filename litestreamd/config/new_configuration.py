@@ -26,6 +26,7 @@ def new_configuration(
     lines = [
         f"# litestreamd@{instance}.service protects these databases, and stands around {instance}.service.",
         "# Every key: man litestreamd.yml. After a change: systemctl reload litestreamd@" + instance,
+        f"# After a change of folders: litestreamd init {instance}, and what it tells to do next.",
         "",
         "dbs:",
     ]

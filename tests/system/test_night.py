@@ -63,6 +63,8 @@ def test_the_night(machine: Machine) -> None:
     assert stood, done
     print(f"\nrolled back in {took:.1f} s, of which the application was stopped for {stood[1]}")
 
+    # Nobody who reads along is told to finish or to give up what is going on.
+    assert "is not finished" not in machine.text("litestreamd-restore@app") + machine.text("litestreamd@app")
     # The shop is open, nothing of the migration is left, and what had been sold by then is there.
     assert machine.show("app.service", "ActiveState") == "active"
     assert ask(machine, "SELECT count(*) FROM orders WHERE total = 0") == "0"

@@ -211,3 +211,27 @@ def test_the_keys_of_before_are_not_asked_for(machine: Path, monkeypatch: pytest
     monkeypatch.setattr(selection, "instance_of", lambda source: "app")
     monkeypatch.setattr(selection, "lend_credentials", lambda *_: pytest.fail("they were asked for"))
     assert main(["init", "app"]) == ExitCode.OK
+
+
+@root_only
+def test_a_folder_with_other_things_in_it_is_not_given_away(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shared = machine / "shared"
+    shared.mkdir()
+    (shared / "letters.txt").write_text("of somebody")
+    words = ["init", "-db", f"{machine}/data/app.db", "-replica", str(shared), "app"]
+    assert main(words) == ExitCode.USAGE
+    assert "holds more than a replica (letters.txt)" in capsys.readouterr().err
+    assert not (machine / "etc/app.yml").exists()
+    (shared / "letters.txt").unlink()
+    (shared / "ltx").mkdir()
+    assert main(words) == ExitCode.OK
+    assert f"chown -R daemon:daemon {shared}" in capsys.readouterr().out
+
+
+@root_only
+def test_a_misspelt_database_is_seen_beside_the_one_that_is_there(
+    machine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (machine / "data" / "shop.db").write_bytes(b"SQLite format 3\0" + bytes(84))
+    main(["init", "-dry-run", "-db", f"{machine}/data/shp.db", "-replica", "s3://bucket/app", "app"])
+    assert "shop.db; was one of these meant?" in capsys.readouterr().err.replace("app.db, ", "")

@@ -26,7 +26,10 @@ def folder_fault(error: OSError, place: str) -> LitestreamdError:
     if error.errno in _FULL:
         return StoreError(f"{place}: the disk is full{where}: {reason}; free some space, nothing was stored")
     if error.errno == errno.EROFS:
-        return StoreError(f"{place}: the file system is read-only{where}; remount it writable")
+        return StoreError(
+            f"{place}: the file system is read-only{where}; remount it writable, or, if only the service may not write "
+            "there, run litestreamd init again"
+        )
     return StoreError(f"{place}: {reason}{where}")
 
 
