@@ -309,7 +309,6 @@ def test_removed_and_installed_again_from_the_signed_repository(
     for file in sorted(path for path in repository.rglob("*") if path.is_file()):
         machine.write(f"{REPOSITORY}/{file.relative_to(repository)}", file.read_bytes())
     machine.run("mkdir -p /etc/yum.repos.d")  # Fedora has it, Debian not
-    machine.run("mkdir -p /etc/yum.repos.d")  # what Fedora has, and Debian's dnf reads
     machine.run(f"curl -s -o /etc/yum.repos.d/litestreamd.repo file://{REPOSITORY}/litestreamd.repo")
     shown = machine.read("/etc/yum.repos.d/litestreamd.repo")
     assert "\ngpgcheck=1\n" in shown and "\nrepo_gpgcheck=1\n" in shown
