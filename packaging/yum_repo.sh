@@ -32,7 +32,7 @@ if [ -z "$found" ]; then
   exit 69
 fi
 if [ -e /etc/debian_version ]; then
-  tests/support/install_packages.sh createrepo-c rpm
+  packaging/install_packages.sh createrepo-c rpm
 fi
 
 rm -rf "$output"

@@ -35,7 +35,7 @@ needed="gcc libsystemd-dev pandoc pkg-config python3-apsw python3-boto3 python3-
 debian=''
 if [ -e /etc/debian_version ]; then
   # shellcheck disable=SC2086
-  "$tree/tests/support/install_packages.sh" $needed
+  "$tree/packaging/install_packages.sh" $needed
   # rpm knows of no package here: dpkg has installed them all.
   debian="--nodeps --load $here/macros.systemd-scriptlets"
 fi
@@ -56,7 +56,7 @@ if [ -n "${missing:-}" ]; then
   python=${PYTHON:-$tree/.venv/bin/python}
   [ -x "$python" ] || python=/usr/bin/python3
   if ! "$python" -c 'import pip' 2>/dev/null; then
-    [ -z "$debian" ] || "$tree/tests/support/install_packages.sh" python3-pip
+    [ -z "$debian" ] || "$tree/packaging/install_packages.sh" python3-pip
   fi
   PYTHON=$python "$here/../fetch.sh" "$sources"
   "$python" -m pip --disable-pip-version-check download --quiet --no-deps --no-binary :all: \
@@ -80,20 +80,9 @@ trap 'rm -rf "$work"' EXIT
 mkdir "$work/SOURCES" "$work/SPECS"
 cp "$sources"/*.tar.gz "$work/SOURCES"
 
-# The project itself, as a checkout has it: what lies about beside it stays out.
-listed() {
-  if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
-    git -c core.quotePath=off ls-files --cached --others --exclude-standard
-  else
-    find . -type f -not -path './.venv/*' -not -path './build/*' -not -path './dist/*' -not -path '*/__pycache__/*' \
-      -not -path './.*_cache/*' -not -path './.hypothesis/*' -printf '%P\n'
-  fi
-}
-listed | sort -u | while read -r file; do
-  if [ -f "$file" ]; then echo "$file"; fi
-done >"$work/list"
-tar --create --files-from "$work/list" --transform "s,^,litestreamd-$version/," --mtime "@$SOURCE_DATE_EPOCH" \
-  --owner 0 --group 0 --numeric-owner --mode 'u=rwX,go=rX' --format gnu | gzip -9n >"$work/SOURCES/litestreamd-$version.tar.gz"
+"$here/../export.sh" "$work/litestreamd-$version"
+tar --create --directory "$work" --sort name --mtime "@$SOURCE_DATE_EPOCH" --owner 0 --group 0 --numeric-owner \
+  --mode 'u=rwX,go=rX' --format gnu "litestreamd-$version" | gzip -9n >"$work/SOURCES/litestreamd-$version.tar.gz"
 find "$work/SOURCES" -exec touch --date "@$SOURCE_DATE_EPOCH" {} +
 
 fill_in() { # spec, version, file with the changelog

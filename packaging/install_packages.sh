@@ -1,5 +1,5 @@
 #!/bin/sh
-# Debian packages for the tests, none of their services started.
+# Install Debian packages that tests or builds need, none of their services started.
 # In: names of packages; root, or sudo that asks no password. Out: exit 0 when they are there, else 1 and a line why.
 # A policy that the machine has is left as it is; ours is gone when this ends.
 set -eu
