@@ -5,43 +5,16 @@ booted once for each release; every machine of a test is an overlay on that, or 
 """
 
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.packages.debs import APT, SOURCES, Debs, build, give
 from tests.support import machine_images
 from tests.support.machine import Machine
-from tests.support.machine_images import MINIMAL, RELEASES
-from tests.system.conftest import unavailable
-
-TREE = Path(__file__).parents[2]
-SOURCES = TREE / "build" / "sources"
-FOLLOWING = "+next"
-"""What the version ends with that comes after the present one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Debs:
-    """Files. `folder` has all that one `make deb` makes, source packages included."""
-
-    folder: Path
-    present: Path
-    following: Path
-    cysystemd: Path
-
-
-def build(folder: Path, following: bool = False) -> None:
-    """`make deb`, into a folder."""
-    more = {"NEXT": FOLLOWING} if following else {}
-    done = subprocess.run(
-        [TREE / "packaging" / "deb.sh", SOURCES, folder], env={"PATH": "/usr/bin:/bin", **more},
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=900,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-4000:]
+from tests.support.machine_images import MINIMAL, RELEASES, unavailable
 
 
 @pytest.fixture(scope="session")
@@ -69,15 +42,6 @@ def release(request: pytest.FixtureRequest) -> str:
         if (reason := unavailable(image)) is not None:
             pytest.skip(reason)
     return str(request.param)
-
-
-def give(machine: Machine, *files: Path) -> None:
-    """Into /root/packages."""
-    for file in files:
-        machine.write(f"/root/packages/{file.name}", file.read_bytes())
-
-
-APT = "DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends"
 
 
 @pytest.fixture(scope="session")

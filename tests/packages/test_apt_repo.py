@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.packages.conftest import APT, TREE, Debs
-from tests.packages.test_deb import has_everything, set_up
+from tests.packages.debs import APT, Debs
+from tests.packages.protected import has_everything, set_up
 from tests.support.machine import Machine, MachineTrouble
+from tests.support.programs import TREE
 
 SCRIPT = TREE / "packaging" / "apt_repo.sh"
 

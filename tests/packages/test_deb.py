@@ -10,47 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.packages.conftest import APT, FOLLOWING, TREE, Debs, build, give
+from tests.packages.debs import APT, FOLLOWING, Debs, build, give
+from tests.packages.protected import ENABLE, has_everything, images, runs, set_up
 from tests.support.machine import Machine
 from tests.support.markdown import blocks
-from tests.support.programs import LITESTREAM
+from tests.support.programs import LITESTREAM, TREE
 from tests.support.waiting import until
-from tests.system import app, test_story
+from tests.system import test_story
 
 COUNT = "import sqlite3; print(sqlite3.connect('/tmp/earlier.db').execute('select count(*) from rows').fetchone()[0])"
 SCRAPE = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:9186/metrics').read().decode())"
 GUIDE = TREE / "docs" / "getting-started.md"
-INIT = f"litestreamd init -db {app.DATABASE} -replica /srv/backup/app -user app -group app app"
-ENABLE = "systemctl daemon-reload && systemctl enable --now litestreamd@app"
-
-
-def set_up(machine: Machine) -> None:
-    """An application that runs, and its protection, by the commands of the manual."""
-    app.install(machine, "{path: /srv/backup/app}", enable=False)
-    machine.run("rm /etc/litestreamd/app.yml && install -d -o app -g app /srv/backup /srv/backup/app")
-    machine.run("systemctl enable --now app")
-    machine.run(INIT)
-    machine.run(ENABLE)
-    machine.wait("litestreamd@app.service", "ActiveState", "active")
-    until(lambda: app.count(machine) > 3, "the application writes")
-    machine.run("litestreamd sync -wait app")
-
-
-def has_everything(machine: Machine) -> None:
-    """What the replica gives is what the application has, to the last row."""
-    machine.run("litestreamd sync -wait app && systemctl stop app && litestreamd sync -wait app")
-    machine.run("rm -f /root/copy.db && litestreamd restore -o /root/copy.db app")
-    assert app.rows(machine, "/root/copy.db") == app.rows(machine)
-    machine.run("systemctl start app")
-
-
-def images(machine: Machine) -> list[str]:
-    return machine.out("ls /srv/backup/app/ltx/9").split()
-
-
-def runs(machine: Machine) -> None:
-    before = app.count(machine)
-    until(lambda: app.count(machine) > before + 3, "the application writes")
 
 
 def test_the_first_page_of_the_documentation(debs: Debs, minimal: Machine, release: str) -> None:

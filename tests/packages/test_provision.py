@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.packages.conftest import TREE, Debs, give
+from tests.packages.debs import Debs, give
 from tests.support import tools
 from tests.support.machine import Machine
 from tests.support.ports import free_port
+from tests.support.programs import TREE
 from tests.support.s3_servers import demand, shared
 from tests.support.waiting import until
 

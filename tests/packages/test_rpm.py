@@ -18,11 +18,11 @@ from pathlib import Path
 import pytest
 
 from tests.packages import rpm_machine
-from tests.packages.test_deb import ENABLE, has_everything, images, runs, set_up
+from tests.packages.protected import ENABLE, has_everything, images, runs, set_up
 from tests.support.machine import Machine
+from tests.support.machine_images import unavailable
 from tests.support.waiting import until
 from tests.system import app, test_story
-from tests.system.conftest import unavailable
 
 TREE = Path(__file__).parents[2]
 SOURCES = TREE / "build" / "sources"

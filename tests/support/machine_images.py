@@ -6,6 +6,7 @@ In: a release. Out: a folder below TOOLS (`make machines`), never written to aft
 Run as a program it makes those that are missing, or whose list of packages has changed.
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -40,6 +41,15 @@ def missing(image: str) -> str | None:
     if (folder(image) / _STAMP).exists():
         return None
     return f"{folder(image)} is missing: `make machines` makes it (as root, with mmdebstrap)"
+
+
+def unavailable(image: str) -> str | None:
+    """Why no machine of this image can be booted here."""
+    if os.geteuid() != 0:
+        return "booting a machine needs root"
+    if shutil.which("systemd-nspawn") is None:
+        return "systemd-nspawn is missing (package systemd-container)"
+    return missing(image)
 
 
 def make(image: str) -> None:

@@ -4,7 +4,6 @@ A template of each is booted once: it gets the program as `make install` lays it
 and compiled modules. Every machine of a test is an overlay on that.
 """
 
-import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ import pytest
 
 from tests.support import machine_images
 from tests.support.machine import Machine
-from tests.support.machine_images import RELEASES
+from tests.support.machine_images import RELEASES, unavailable
 
 TREE = Path(__file__).parents[2]
 MODULES = "usr/lib/litestreamd"
@@ -25,15 +24,6 @@ journalctl --update-catalog
 python3 -m compileall -q /{MODULES}
 systemctl daemon-reload
 """
-
-
-def unavailable(release: str) -> str | None:
-    """Why no machine of this release can be booted here."""
-    if os.geteuid() != 0:
-        return "booting a machine needs root"
-    if shutil.which("systemd-nspawn") is None:
-        return "systemd-nspawn is missing (package systemd-container)"
-    return machine_images.missing(release)
 
 
 @pytest.fixture(scope="session")

@@ -80,7 +80,7 @@ def test_all_is_well(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_no_right_to_delete_matters_where_retention_deletes() -> None:
     probe = Probe("s3://b/app", "strong", (("put", 3),), "deleted", "access is denied", ExitCode.RIGHTS)
-    denied, unwanted = probe.finding("replica s3"), probe.finding("replica s3", deletes=False)
+    denied, unwanted = (probe.finding("replica s3", deletes) for deletes in (True, False))
     assert (denied.verdict, denied.code) == (Verdict.ERROR, ExitCode.RIGHTS)
     assert (unwanted.verdict, unwanted.sentence) == (
         Verdict.WARNING, "s3://b/app: put 3ms; nothing may be deleted there, and retention is off",
