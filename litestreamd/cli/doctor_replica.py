@@ -65,7 +65,7 @@ class Probe:
     fault: str = ""
     code: int = ExitCode.OK
 
-    def finding(self, subject: str, deletes: bool = True) -> Finding:
+    def finding(self, subject: str, deletes: bool) -> Finding:
         """As a line. `deletes`: whether retention wants the right to delete."""
         steps = ", ".join(f"{name} {format_duration(ms / 1000)}" for name, ms in self.done)
         if self.failed == "deleted" and not deletes:

@@ -137,7 +137,8 @@ class Supervisor:
                 self._status.state = "running"
                 self._notifier.ready()
                 if self._child is not None:
-                    LOGGER.info("started %s as process %d", self._child.name, self._child.start())
+                    pid = self._child.start()
+                    LOGGER.info("started %s as process %d", self._child.name, pid)
         self._tell_status()
         now = time.monotonic()
         if now >= self._summary_due:

@@ -78,7 +78,7 @@ def roll_back(plan: RollbackPlan, note: RollbackNote, around: Surroundings, tell
         if plan.stage is Stage.STOPPED:
             tell("exchanging the databases")
             done = _exchange(plan)
-    except BaseException:
+    except BaseException:  # a lost terminal, a bug: whatever it is, nobody is left stopped for it
         if in_place(plan, inode_of(plan.database)) is InPlace.PRESENT:
             abort(plan, note, around, tell)
         raise
