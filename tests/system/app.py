@@ -44,7 +44,9 @@ Restart=on-failure
 [Install]
 WantedBy=multi-user.target
 """
-SQLITE = ("sqlite3", "-readonly", "-cmd", ".timeout 10000")
+# The application writes all the time, and its commit may hold the lock just now.
+WRITING = ("sqlite3", "-cmd", ".timeout 30000")
+READING = (*WRITING, "-readonly")
 
 
 def install(machine: Machine, replica: str, top: Mapping[str, str] | None = None, enable: bool = True) -> None:
@@ -74,9 +76,14 @@ def configure(machine: Machine, replica: str, top: Mapping[str, str] | None = No
 
 def rows(machine: Machine, database: str = DATABASE) -> list[str]:
     """What is in the database, in order."""
-    return machine.out([*SQLITE, database, "select word from rows order by n"]).splitlines()
+    return machine.out([*READING, database, "select word from rows order by n"]).splitlines()
+
+
+def write(machine: Machine, word: str) -> None:
+    """A row by somebody else than the application, beside it."""
+    machine.run([*WRITING, DATABASE, f"insert into rows (word) values ('{word}')"])
 
 
 def count(machine: Machine) -> int:
     """How many rows there are; 0 as long as there is no table."""
-    return int(machine.out([*SQLITE, DATABASE, "select count(*) from rows"], check=False) or 0)
+    return int(machine.out([*READING, DATABASE, "select count(*) from rows"], check=False) or 0)

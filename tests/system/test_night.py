@@ -24,12 +24,12 @@ MIGRATION = "UPDATE orders SET total = 0; CREATE TABLE nonsense AS SELECT * FROM
 
 
 def ask(machine: Machine, sql: str, database: str = app.DATABASE, check: bool = True) -> str:
-    return machine.out(["sqlite3", "-cmd", ".timeout 10000", database, sql], check=check)
+    return machine.out([*app.WRITING, database, sql], check=check)
 
 
 def orders(machine: Machine) -> int:
     """0 as long as there is no table. Read only: root's sqlite3 would make the database before the application does."""
-    return int(machine.out([*app.SQLITE, app.DATABASE, "SELECT count(*) FROM orders"], check=False) or 0)
+    return int(machine.out([*app.READING, app.DATABASE, "SELECT count(*) FROM orders"], check=False) or 0)
 
 
 def now(machine: Machine) -> str:

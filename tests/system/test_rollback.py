@@ -28,9 +28,7 @@ class Story:
 
     def mark(self, word: str) -> str:
         """Commit a row, have it on the replica; out: a time after it, and before anything later."""
-        self.machine.run(
-            ["sqlite3", "-cmd", ".timeout 10000", app.DATABASE, f"insert into rows (word) values ('{word}')"]
-        )
+        app.write(self.machine, word)
         self.machine.run("litestreamd sync -wait app")
         return self.now()
 
@@ -46,7 +44,7 @@ class Story:
         ).returncode
 
     def is_whole(self) -> None:
-        assert self.machine.out(f"sqlite3 {app.DATABASE} 'pragma integrity_check'") == "ok"
+        assert self.machine.out([*app.WRITING, app.DATABASE, "pragma integrity_check"]) == "ok"
 
     def runs(self) -> None:
         assert self.machine.show("app.service", "ActiveState") == "active"

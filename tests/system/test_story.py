@@ -57,7 +57,7 @@ def test_a_database_outlives_its_machine(new_machine: Callable[[], Machine], own
     until(lambda: app.rows(first)[-1] == "tick", "it goes on")
     first.run("litestreamd sync -wait app")
     acknowledged = app.count(first)
-    first.run(f"sqlite3 {app.DATABASE} \"insert into rows (word) values ('acknowledged')\"")
+    app.write(first, "acknowledged")
     first.run("litestreamd sync -wait app")
     first.cut_power()
 

@@ -51,7 +51,7 @@ def test_work_that_takes_long_is_not_taken_for_a_hang(machine: Machine) -> None:
     app.install(machine, "{path: /srv/backup/app}")
     machine.run("install -d /srv/backup && systemctl start app")
     fill = "create table big (x); insert into big select randomblob(1000000) from generate_series(1, 40);"
-    machine.run(f"sqlite3 -cmd '.timeout 20000' {app.DATABASE} '{fill}'")
+    machine.run([*app.WRITING, app.DATABASE, fill])
     drop_in(machine, "[Service]\nWatchdogSec=2s\n")
     machine.run("systemctl start litestreamd@app")
     machine.run("litestreamd sync -wait -timeout 120s app", timeout=150)
