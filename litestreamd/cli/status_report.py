@@ -22,6 +22,7 @@ Part = Mapping[str, Any]
 _CODES = {"ok": ExitCode.OK, "stale": ExitCode.STALE}
 _COLUMNS = ("replica", "state", "txid", "lag", "last sync", "verified", "restore points from", "to")
 _NONE = "-"
+_ABSENT = "there is no such file, and nothing is protected yet: is the path right, has the application run?"
 _NONSENSE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
@@ -90,6 +91,8 @@ def _instance(look: Look, document: Part, now_ms: int) -> Iterator[str]:
 
 def _database(database: Part, now_ms: int) -> Iterator[str]:
     yield f"{database['path']}: {database['state']}{_extent(database)}"
+    if database["state"] == "absent":
+        yield f"  {_ABSENT}"
     yield from _trouble("", database, now_ms)
     if database["replicas"]:
         rows = [_row(database, replica, now_ms) for replica in database["replicas"]]
@@ -125,13 +128,19 @@ def _row(database: Part, replica: Part, now_ms: int) -> tuple[str, ...]:
     window = replica.get("window") or {}
     return (
         replica["name"],
-        replica["state"],
+        _state(database, replica),
         _txid(replica.get("txid")),
         _lag(replica),
         ago(now_ms, replica.get("last_sync_ms")),
         _verified(_last_drill(database, replica), now_ms),
         *(format_time(window[end]) if window else _NONE for end in ("oldest_ms", "newest_ms")),
     )
+
+
+def _state(database: Part, replica: Part) -> str:
+    """In sync with nothing is true, and no comfort to somebody whose database has another path."""
+    nothing = database["state"] == "absent" and replica["state"] == "in sync"
+    return "nothing yet" if nothing else str(replica["state"])
 
 
 def _txid(txid: int | None) -> str:

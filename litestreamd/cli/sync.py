@@ -16,6 +16,7 @@ from litestreamd.daemon.control_client import ask
 
 _GRACE_S = 10.0
 """What the daemon may take beyond the time it was given, to say that the time was too short."""
+_NOTHING = "nothing captured, there is no database yet or an empty one"
 
 
 def run(arguments: Arguments) -> ExitCode:
@@ -63,7 +64,7 @@ def _where(arguments: Arguments) -> str:
 def _line(each: dict[str, object]) -> str:
     txid, replicas = each["txid"], each["replicas"]
     assert isinstance(replicas, dict)
-    captured = "nothing captured" if not isinstance(txid, int) or txid == 0 else f"captured TXID {format_txid(txid)}"
+    captured = f"captured TXID {format_txid(txid)}" if isinstance(txid, int) and txid else _NOTHING
     reached = {name: format_txid(has) if has else "nothing" for name, has in replicas.items()}
     places = ", ".join(f"{name} has {what}" for name, what in reached.items())
     return f"{each['path']}: {captured}; {places}"
