@@ -2,7 +2,8 @@
 
 In: an instance, the path of a database, or nothing. Out: text or JSON, from the running daemons, else from what they
 left; with -remote from the replicas themselves.
-Exit codes: 0 all is well, 2 a replica lags, 3 something does not work or a daemon does not run; of several the worst.
+Exit codes: 0 all is well, 2 a replica lags, 3 something does not work, a daemon does not run,
+or it did not take its changed configuration; of several the worst.
 """
 
 import json

@@ -34,6 +34,8 @@ def worst(looks: Sequence[Look]) -> ExitCode:
 def _code(look: Look) -> ExitCode:
     if not look.runs or look.document is None:
         return ExitCode.FAILING
+    if look.document.get("reload_error"):
+        return ExitCode.FAILING  # it works, as configured once: the next start will not
     return _CODES.get(str(look.document.get("health")), ExitCode.FAILING)
 
 

@@ -50,6 +50,14 @@ def test_the_exit_code_is_the_health(
     assert "2027-01-14T04:13:20.000Z  2027-01-15T08:00:00.000Z" in text  # the window
 
 
+def test_a_refused_configuration_is_not_well(
+    health: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers(monkeypatch, health="ok", reload_error="line 3 is wrong")
+    assert main(["status", "app"]) == ExitCode.FAILING
+    assert "the configuration was not reloaded: line 3 is wrong" in capsys.readouterr().out
+
+
 def test_trouble_is_told_in_a_line_each(
     health: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
