@@ -39,7 +39,7 @@ def examine_database(settings: DatabaseSettings, state: Path, user: User) -> Ite
     yield from looked_at("file system", lambda: _file_system(real))
     yield from looked_at("sqlite", lambda: _versions(real))
     yield from looked_at("other replicators", lambda: _others(real))
-    yield from looked_at("rollback", lambda: _rollback(state))
+    yield from looked_at("rollback", lambda: _rollback(state, path))
     yield from looked_at("room", lambda: _room(real, state))
     yield from looked_at("retention", lambda: _retention(state, real))
 
@@ -151,8 +151,8 @@ def _others(path: Path) -> Iterator[Finding]:
         yield ok("other replicators", at_work)
 
 
-def _rollback(state: Path) -> Iterator[Finding]:
-    plan = RollbackNote(state).load()
+def _rollback(state: Path, path: Path) -> Iterator[Finding]:
+    plan = RollbackNote(state, path).load()
     if plan is not None:
         yield error("rollback", f"a rollback planned at {plan.stamp} is not finished", ways_out(plan), ExitCode.BUSY)
 

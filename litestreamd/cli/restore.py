@@ -102,7 +102,7 @@ def _look_for_rollback(chosen: Target, output: Path) -> None:
     state = _state_of(chosen) if _is_own_place(chosen, output) else None
     if state is None or (plan := pass_gate(state, output)) is None:
         return
-    if not RollbackNote(state).is_held:  # else it is going on, and has started us
+    if not RollbackNote(state, output).is_held:  # else it is going on, and has started us
         warn(f"{output}: a rollback planned at {plan.stamp} is not finished: {ways_out(plan)}")
 
 

@@ -96,6 +96,7 @@ def _finish(
         plan = note.load()
         if plan is None:
             return ExitCode.OK
+        plan = world.believed(plan, note.author)
         began = time.monotonic()
         with naming_ways_out(note):
             ended = deed(plan, note, world, _teller(world))
@@ -149,7 +150,8 @@ def _scene(chosen: Target, arguments: Arguments) -> tuple[RollbackNote, World, R
         Integrity(arguments.choice("integrity-check", tuple(mode.value for mode in Integrity), Integrity.AUTO.value)),
         units,
     )
-    return RollbackNote(state_directory(database.path, database.meta_path, chosen.source)), world, report
+    state = state_directory(database.path, database.meta_path, chosen.source)
+    return RollbackNote(state, real), world, report
 
 
 def _refuse_unfinished(note: RollbackNote) -> None:

@@ -7,11 +7,14 @@ credentials; without, nobody may have the database open, and the last sync is ma
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from litestreamd.basics.errors import BusyError, EnvironmentFault
+from litestreamd.cli.doctor_user import service_user
 from litestreamd.cli.progress import Progress
+from litestreamd.cli.restore_report import warn
 from litestreamd.cli.rollback_sync import sync_by_daemon, sync_once
 from litestreamd.daemon.units import Units
 from litestreamd.database.access_record import access_of
@@ -63,6 +66,15 @@ class World:
         daemon, application = self.ground.daemon, self.ground.application
         found = [unit for unit in (daemon, application) if unit and self.units.runs(unit)]
         return tuple(dict.fromkeys([*found, *self._users()]))
+
+    def believed(self, plan: RollbackPlan, author: int) -> RollbackPlan:
+        """A plan that was read from a note, with those units only that its author (a uid) may name to us: an
+        application that was broken into shall not have root start or stop what it likes."""
+        own = (self.ground.daemon, self.ground.application)
+        believed = tuple(unit for unit in plan.running if unit in own or self._is_of(unit, author))
+        for unit in sorted({*plan.running} - {*believed}):
+            warn(f"{unit} is left as it is: it is not of the user who could have written the plan; see to it yourself")
+        return replace(plan, running=believed)
 
     def sync(self, plan: RollbackPlan) -> None:
         """By the daemon, which is started for that when it does not run; without systemd by a process of its own."""
@@ -116,6 +128,13 @@ class World:
         self.started_at = time.monotonic()
         if faults:
             raise EnvironmentFault("; ".join(faults))
+
+    def _is_of(self, unit: str, author: int) -> bool:
+        if author == 0:
+            return True
+        with suppress(KeyError):
+            return unit.endswith(".service") and service_user(unit, self.units).uid == author
+        return False
 
     def _users(self) -> list[str]:
         """Services that have the database open. Raises BusyError for what is none."""

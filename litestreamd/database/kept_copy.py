@@ -6,6 +6,7 @@ that the application or a restore could need (`has_room`). What it holds is prov
 """
 
 import json
+import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -55,7 +56,9 @@ class KeptCopy:
             self._note.unlink(missing_ok=True)
             if kept is not None:
                 self._file.rename(output)
-                return kept
+                if _is_one_file(output):
+                    return kept
+                output.unlink()
         self.forget()
         return None
 
@@ -102,3 +105,9 @@ class KeptCopy:
                 known = {name: seen for name, seen in objects.items() if name is not None}
                 return Kept(root, int(value["txid"], 16), int(value["page_size"]), known)
         return None
+
+
+def _is_one_file(path: Path) -> bool:
+    """Not a second name, of either kind, for a file that the owner of the state directory may not write himself."""
+    found = path.lstat()
+    return stat.S_ISREG(found.st_mode) and found.st_nlink == 1

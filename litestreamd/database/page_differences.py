@@ -30,7 +30,7 @@ class RestoredPages:
         self.page_size = page_size
         self._path = path
         with told(path):
-            self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            self._fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
             self.count = os.fstat(self._fd).st_size // page_size
 
     def portion(self, first: int, count: int) -> memoryview:

@@ -2,7 +2,8 @@
 
 In and out: a RollbackPlan in the state directory of a database, and who is carrying it out.
 Promised: written whole or not at all; one process at a time holds it; it belongs to the owner of the state directory,
-so that a service of that owner can finish what root has begun.
+so that a service of that owner can finish what root has begun. He could also write what he likes, so a plan that is
+read is about this database and no other, and names no place but beside it.
 """
 
 import fcntl
@@ -28,7 +29,8 @@ PATIENCE_S = 1.0
 class RollbackNote:
     """Of one database; `state` is its state directory."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, database: Path) -> None:
+        self._database = database.resolve()
         self._folder = state / "rollback"
         self._path = self._folder / "plan.json"
 
@@ -39,7 +41,7 @@ class RollbackNote:
             return None
         try:
             inode = value["inode"]
-            return RollbackPlan(
+            plan = RollbackPlan(
                 stamp=str(value["stamp"]),
                 database=str(value["database"]),
                 txid=int(value["txid"], 16),
@@ -52,9 +54,12 @@ class RollbackNote:
                 made_ns=int(value["made_ns"]),
             )
         except (KeyError, TypeError, ValueError, IndexError):
-            raise DamagedData(
-                f"{self._path} is damaged: look which database is in place (NAME, NAME.before-TIME), then remove it"
-            ) from None
+            raise self._damaged("is damaged") from None
+        if plan.database != str(self._database):
+            raise self._damaged(f"is not about {self._database}")
+        if "/" in plan.stamp or not all(text.isprintable() for text in (plan.stamp, plan.source or "", *plan.running)):
+            raise self._damaged("names what no rollback does")
+        return plan
 
     def save(self, plan: RollbackPlan) -> None:
         """Write it down. Raises EnvironmentFault."""
@@ -111,6 +116,16 @@ class RollbackNote:
             return True
         os.close(descriptor)
         return False
+
+    @property
+    def author(self) -> int:
+        """Whose word the plan is: the user who may write here."""
+        return self._folder.stat().st_uid
+
+    def _damaged(self, how: str) -> DamagedData:
+        return DamagedData(
+            f"{self._path} {how}: look which database is in place (NAME, NAME.before-TIME), then remove it"
+        )
 
     def _lock(self) -> int | None:
         """The folder itself is what is locked: the file in it is replaced at every stage."""

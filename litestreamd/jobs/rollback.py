@@ -8,6 +8,7 @@ The recipe: sync the present; restore beside it, and prove; stop who uses it; sy
 Nobody is stopped before the restored database is there: the application waits for the exchange only.
 """
 
+import shlex
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -107,7 +108,7 @@ def abort(plan: RollbackPlan, note: RollbackNote, around: Surroundings, tell: Ca
 def pass_gate(state: Path, database: Path) -> RollbackPlan | None:
     """To be asked by everybody who starts with a database; finishes an exchange that was broken off. Out: the plan that
     is open all the same. Raises BusyError, DamagedData."""
-    note = RollbackNote(state)
+    note = RollbackNote(state, database)
     plan = note.load()
     if plan is None:
         return None
@@ -122,10 +123,9 @@ def pass_gate(state: Path, database: Path) -> RollbackPlan | None:
 
 def ways_out(plan: RollbackPlan) -> str:
     """What an operator does about an open plan."""
-    word = instance_of(Path(plan.source)) if plan.source is not None else None
-    if word is None:
-        word = f"-config {plan.source} {plan.database}"
-    return f"litestreamd-restore -resume {word} finishes it, -abort gives it up"
+    instance = instance_of(Path(plan.source)) if plan.source is not None else None
+    words = [instance] if instance is not None else ["-config", str(plan.source), plan.database]
+    return f"litestreamd-restore -resume {shlex.join(words)} finishes it, -abort gives it up"
 
 
 def inode_of(path: str) -> Inode | None:

@@ -1,10 +1,12 @@
 """A state directory beside the database can be prepared by the application's user; the daemon may be root."""
 
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from litestreamd.database.kept_copy import Kept, KeptCopy
 from litestreamd.database.state import VERSION, read_json, write_json
 from litestreamd.database.state_paths import state_directory
 from tests.support.driving import Drive
@@ -49,3 +51,25 @@ def test_a_link_in_place_of_a_file_of_ours_is_not_followed(tmp_path: Path) -> No
     assert read_json(tmp_path / "x.json") == {"version": VERSION, "a": 1}
     assert (tmp_path / "elsewhere").read_text() == "of somebody else"
     assert not (tmp_path / "x.json.tmp").is_symlink()
+
+
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+def test_a_drill_does_not_go_on_with_a_file_that_has_another_name(
+    link: Callable[[Path, Path], None], tmp_path: Path
+) -> None:
+    """It would bring the pages of that file forward."""
+    victim, kept, output = tmp_path / "victim", Kept("file:///replica", 7, 4096, {}), tmp_path / "restored.db"
+    victim.write_text(PRECIOUS)
+    (tmp_path / "state").mkdir()
+    output.write_bytes(b"a good copy")
+    copy = KeptCopy(tmp_path / "state", "replica")
+    assert copy.keep(output, kept)
+    assert copy.take("file:///replica", output) == kept, "one that is not tampered with is taken"
+
+    assert copy.keep(output, kept)
+    (laid,) = (tmp_path / "state" / "drill").glob("*.db")
+    laid.unlink()
+    link(laid, victim)
+    assert copy.take("file:///replica", output) is None
+    assert not output.exists() and not output.is_symlink()
+    assert victim.read_text() == PRECIOUS

@@ -11,7 +11,7 @@ from litestreamd.plan.rollback import RollbackPlan
 
 
 def test_the_ways_out_are_named_while_there_is_a_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    note = RollbackNote(tmp_path)
+    note = RollbackNote(tmp_path, Path("/data/app.db"))
     for planned in (False, True):
         if planned:
             note.save(RollbackPlan("STAMP", "/data/app.db", 7, 0, "s3", "/etc/litestreamd/app.yml", ()))

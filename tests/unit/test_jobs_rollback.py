@@ -64,7 +64,7 @@ def plan(tmp_path: Path) -> RollbackPlan:
 @pytest.fixture
 def note(tmp_path: Path, plan: RollbackPlan) -> RollbackNote:
     (tmp_path / "state").mkdir()
-    made = RollbackNote(tmp_path / "state")
+    made = RollbackNote(tmp_path / "state", Path(plan.database))
     made.held().__enter__()
     made.save(plan)
     return made
