@@ -21,7 +21,7 @@ _OURS_ALONE = frozenset(
 )
 _ENDING = frozenset({signal.SIGTERM, signal.SIGINT})
 _SI_KERNEL = 128
-"""si_code of a signal that no process has sent (sigaction(2)): Ctrl-C at a terminal, which the child gets too."""
+"""si_code of a signal that no process has sent (sigaction(2)): Ctrl-C at a terminal, for all of a process group."""
 _BY_SIGNAL = 128
 """What a shell adds to the number of the signal that ended a process."""
 
@@ -73,10 +73,15 @@ class Child:
         """A signal that has come to us. The second that asks for an end is not a question any more."""
         if come.si_signo == signal.SIGCHLD:
             self._look()
-        elif self._pid is not None and self.code is None and not _is_of_the_terminal(come):
+        elif self._pid is not None and self.code is None and not self._has_got(come):
             is_end = come.si_signo in _ENDING
             os.kill(self._pid, signal.SIGKILL if is_end and self._asked else come.si_signo)  # unreaped: still its own
             self._asked = self._asked or is_end
+
+    def _has_got(self, come: signal.struct_siginfo) -> bool:
+        """Whether the terminal has told it as well; not if it went into a group of its own."""
+        assert self._pid is not None
+        return come.si_code == _SI_KERNEL and os.getpgid(self._pid) == os.getpgrp()
 
     def _look(self) -> None:
         """Has it ended? As process 1 also take leave of whoever lost its parent."""
@@ -95,7 +100,3 @@ class Child:
         except ChildProcessError:
             return None
         return None if found is None or found.si_pid in (0, self._pid) else found.si_pid
-
-
-def _is_of_the_terminal(come: signal.struct_siginfo) -> bool:
-    return come.si_code == _SI_KERNEL

@@ -46,6 +46,17 @@ open(sys.argv[1], "w").close()
 while True:
     time.sleep(10)
 """
+COUNTS = """
+import os, signal, sys
+if sys.argv[1] == "alone":
+    os.setpgid(0, 0)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+count = 0
+open("started", "w").close()
+while signal.sigtimedwait([signal.SIGINT], 2 if count else 50):
+    count += 1
+sys.exit(count)
+"""
 
 
 class Scene:
@@ -142,6 +153,22 @@ def test_one_that_is_deaf_is_killed_by_the_second_signal(scene: Scene) -> None:
             process.wait(1)  # it is waited for
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 128 + signal.SIGKILL
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_ctrl_c_comes_once(scene: Scene, alone: bool) -> None:
+    """From the terminal, or, where that does not reach it, from us."""
+    (scene.folder / "counts.py").write_text(COUNTS)
+    master, terminal = os.openpty()
+    command = f"{sys.executable} counts.py {'alone' if alone else 'together'}"
+    try:
+        with scene.start("-exec", command, stdin=terminal, before=("setsid", "--ctty")) as process:
+            scene.has_started()
+            os.write(master, b"\x03")
+            assert process.wait(60) == 1
+    finally:
+        os.close(master)
+        os.close(terminal)
 
 
 def test_what_is_left_behind_counts_when_it_ended_well(scene: Scene) -> None:
