@@ -1,11 +1,12 @@
 """The application as a child: in a container, where there is no systemd to start it (docs/containers.md).
 
-In: a command. Out: a process that gets our signals, and its exit code. Promised: it starts with the signals, the output
-and the environment that we were started with, less what systemd told us alone; it is waited for, and as process 1 of a
-container every other orphan too, so that nothing is left behind as a zombie.
+In: a command. Out: a process that gets our signals, and its exit code. Promised: it starts with the signals, the
+output, the limits and the environment that we were started with, less what systemd told us alone; it is waited for,
+and as process 1 of a container every other orphan too, so that nothing is left behind as a zombie.
 """
 
 import os
+import resource
 import shlex
 import shutil
 import signal
@@ -39,6 +40,7 @@ class Child:
         if shutil.which(self._words[0], path=environment.get("PATH")) is None:
             raise UsageError(f"exec: there is no program {self._words[0]}")
         self._environment = {key: value for key, value in environment.items() if key not in _OURS_ALONE}
+        self._descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._pid: int | None = None
         self._asked = False
         self.code: int | None = None
@@ -56,6 +58,9 @@ class Child:
 
     def start(self) -> int:
         """Out: its process id. Raises EnvironmentFault."""
+        ours = resource.getrlimit(resource.RLIMIT_NOFILE)
+        # Ours was raised since. A program that closes every descriptor it might have would take minutes for as many.
+        resource.setrlimit(resource.RLIMIT_NOFILE, self._descriptors)
         try:
             # Signals that we block to wait for them, and that Python ignores, are as they were for it.
             self._pid = os.posix_spawnp(
@@ -67,6 +72,8 @@ class Child:
             )
         except OSError as error:
             raise EnvironmentFault(f"exec: {self._words[0]} cannot be started: {error.strerror}") from error
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, ours)
         return self._pid
 
     def take(self, come: signal.struct_siginfo) -> None:

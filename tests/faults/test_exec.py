@@ -112,6 +112,7 @@ def scene(tmp_path: Path) -> Scene:
     return Scene(tmp_path)
 
 
+LIMITED = ("prlimit", "--nofile=512:4000")
 BEGIN = ["hello", "blocked 0", "told nothing this"]
 
 
@@ -185,6 +186,13 @@ def test_it_reads_what_we_would(scene: Scene) -> None:
         process.communicate(b"a line\n", timeout=60)
         assert process.returncode == 0
     assert (scene.folder / "read").read_text() == "a line\na $HOME\n"
+
+
+def test_it_has_the_limits_that_we_were_given(scene: Scene) -> None:
+    """Ours is raised to the hard one."""
+    with scene.start("-exec", "sh -c 'ulimit -Sn >read; ulimit -Hn >>read'", before=LIMITED) as process:
+        assert process.wait(60) == 0
+    assert (scene.folder / "read").read_text() == "512\n4000\n"
 
 
 def test_it_survives_a_new_configuration(scene: Scene) -> None:
