@@ -42,11 +42,12 @@ def sync_by_daemon(socket: Path, database: Path, replica: str, seconds: float) -
 def sync_once(config: Path, database: Path) -> None:
     """By a process of our own, as the owner of the database: a daemon of that user finds nothing of root's. Raises
     StoreError."""
-    command = [sys.executable, "-m", "litestreamd", "replicate", "-once", "-log-level", "error", "-config", str(config)]
+    # -P, -s: root is not made to import what lies in the folder where it stands, or in a home.
+    command = [sys.executable, "-Ps", "-m", "litestreamd", "replicate", "-once", "-log-level", "error"]
     owner = database.stat()
     other = os.geteuid() == 0 and owner.st_uid != 0
     done = subprocess.run(
-        command,
+        [*command, "-config", str(config)],
         capture_output=True,
         text=True,
         check=False,

@@ -10,6 +10,7 @@ import random
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -96,6 +97,20 @@ def test_the_whole_way(scene: Scene) -> None:
     assert words_in(kept) == OLD
     assert "rolled back" in done.stdout and str(kept) in done.stdout
     goes_on(scene, NEW)
+
+
+def test_nothing_is_imported_from_where_the_operator_stands(scene: Scene, tmp_path: Path) -> None:
+    trap = tmp_path / "trap"
+    trap.mkdir()
+    for name in ("yaml", "apsw", "litestreamd"):
+        (trap / f"{name}.py").write_text("raise SystemExit('trapped')")
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "litestreamd", "restore", "-config", scene.config, "-txid", scene.txid, "-yes",
+         scene.database],
+        cwd=trap, env=environment(PYTHONPATH=str(TREE)), capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert words_in(scene.database) == NEW
 
 
 def test_the_plan_and_the_outcome_as_json(scene: Scene) -> None:
