@@ -84,7 +84,7 @@ def roll_back(plan: RollbackPlan, note: RollbackNote, around: Surroundings, tell
             abort(plan, note, around, tell)
         raise
     if plan.stage is not Stage.RELEASED:
-        plan = note.advance(plan, Stage.RELEASED)
+        plan = _release(plan, note)
         passing("rollback.released")
     _start(plan, note, around, tell)
     return done
@@ -175,8 +175,19 @@ def _finish(plan: RollbackPlan, note: RollbackNote) -> RollbackPlan:
         return _put_back(plan, note)
     if plan.stage is Stage.STOPPED:
         _exchange(plan)
-        return note.advance(plan, Stage.RELEASED)
+        with suppress(EnvironmentFault):  # that it is in place is seen without it
+            return note.advance(plan, Stage.RELEASED)
     return plan
+
+
+def _release(plan: RollbackPlan, note: RollbackNote) -> RollbackPlan:
+    """On a full disk by removing the note: a daemon that finds an unfinished one keeps away, and the rest is to start
+    what ran."""
+    try:
+        return note.advance(plan, Stage.RELEASED)
+    except EnvironmentFault:
+        note.remove()
+        return replace(plan, stage=Stage.RELEASED)
 
 
 def _put_back(plan: RollbackPlan, note: RollbackNote) -> RollbackPlan:
@@ -196,12 +207,18 @@ def _put_back(plan: RollbackPlan, note: RollbackNote) -> RollbackPlan:
 
 
 def _give_up(plan: RollbackPlan, note: RollbackNote) -> RollbackPlan:
-    """Where everybody may start with the present as it is, a full disk must not keep them from it."""
+    """Where the present is in place, a full disk must not keep anybody from it: the restored file makes room."""
     try:
         return note.advance(plan, Stage.GIVEN_UP)
     except EnvironmentFault:
-        if plan.stage not in (Stage.PLANNED, Stage.RESTORED):
+        if in_place(plan, inode_of(plan.database)) is not InPlace.PRESENT:
             raise
+    with told(Path(plan.beside)):
+        Path(plan.beside).unlink(missing_ok=True)
+    try:
+        return note.advance(plan, Stage.GIVEN_UP)
+    except EnvironmentFault:
+        note.remove()
         return replace(plan, stage=Stage.GIVEN_UP)
 
 

@@ -3,16 +3,17 @@ leaves."""
 
 import os
 import sqlite3
-from contextlib import closing
-from dataclasses import dataclass, field
+from contextlib import closing, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
 from litestreamd.basics.errors import BusyError, EnvironmentFault, StoreError
+from litestreamd.database.install import Installed
 from litestreamd.database.rollback_note import RollbackNote
-from litestreamd.jobs.rollback import roll_back
-from litestreamd.plan.rollback import InPlace, RollbackPlan
+from litestreamd.jobs.rollback import pass_gate, roll_back
+from litestreamd.plan.rollback import InPlace, RollbackPlan, Stage
 
 
 @dataclass
@@ -116,6 +117,89 @@ def test_what_does_not_start_on_it_is_said_and_the_rollback_is_done(plan: Rollba
         roll_back(plan, note, world, lambda told: None)
     assert word_in(Path(plan.database)) == "restored"
     assert note.load() is None
+
+
+class Machine(World):
+    """Whose daemon asks whether it may start."""
+
+    def start(self, plan: RollbackPlan) -> None:
+        super().start(plan)
+        pass_gate(Path(plan.database).parent / "state", Path(plan.database))
+
+
+@pytest.mark.parametrize(
+    ("full_from", "word"),
+    [(Stage.RESTORED, "present"), (Stage.STOPPED, "present"), (Stage.RELEASED, "restored")],
+)
+def test_on_a_full_disk_what_ran_runs_again(
+    plan: RollbackPlan, note: RollbackNote, full_from: Stage, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the time on at which this stage is to be written down."""
+    save, full = note.save, list[Stage]()
+
+    def saved(plan: RollbackPlan) -> None:
+        if plan.stage is full_from or full:
+            full.append(plan.stage)
+            raise EnvironmentFault("no space")
+        save(plan)
+
+    monkeypatch.setattr(note, "save", saved)
+    machine = Machine()
+    with pytest.raises(EnvironmentFault, match="no space") if word == "present" else nullcontext():
+        roll_back(plan, note, machine, lambda told: None)
+    assert machine.done[-1] == "start"
+    assert word_in(Path(plan.database)) == word
+    assert note.load() is None
+
+
+@pytest.mark.parametrize("for_ever", [False, True])
+def test_a_disk_that_fills_up_while_all_are_stopped(
+    plan: RollbackPlan, note: RollbackNote, for_ever: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exchange has no room for a name, and the note none to give up with, as long as the restored file is there."""
+
+    def exchanged(*_: object) -> Installed:
+        raise EnvironmentFault("no space")
+
+    save = note.save
+
+    def saved(plan: RollbackPlan) -> None:
+        if plan.stage is Stage.GIVEN_UP and (Path(plan.beside).exists() or for_ever):
+            raise EnvironmentFault("no space")
+        save(plan)
+
+    monkeypatch.setattr("litestreamd.jobs.rollback.exchange", exchanged)
+    monkeypatch.setattr(note, "save", saved)
+    machine = Machine()
+    with pytest.raises(EnvironmentFault, match="no space"):
+        roll_back(plan, note, machine, lambda told: None)
+    assert machine.done[-1] == "start"
+    assert word_in(Path(plan.database)) == "present"
+    assert note.load() is None and not Path(plan.beside).exists()
+
+
+def test_a_note_that_could_not_be_written_is_caught_up_with(
+    plan: RollbackPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The restored database is in place, and its note says that it is to be: whoever starts with it, does."""
+
+    def fail(note: RollbackNote, plan: RollbackPlan, stage: Stage) -> RollbackPlan:
+        raise EnvironmentFault("no space")
+
+    state = tmp_path / "state"
+    state.mkdir()
+    ready = replace(plan, stage=Stage.STOPPED)
+    World().restore(ready)
+    made = Path(ready.beside).stat()
+    ready = replace(ready, inode=(made.st_dev, made.st_ino), made_ns=made.st_mtime_ns)
+    RollbackNote(state, Path(plan.database)).save(ready)
+    with monkeypatch.context() as patched:
+        patched.setattr(RollbackNote, "advance", fail)
+        assert pass_gate(state, Path(plan.database)) == ready
+    assert word_in(Path(plan.database)) == "restored"
+    open_plan = pass_gate(state, Path(plan.database))
+    assert open_plan is not None and open_plan.stage is Stage.RELEASED
+    assert word_in(Path(plan.kept)) == "present"
 
 
 def test_somebody_who_came_at_the_last_moment_is_noticed(plan: RollbackPlan, note: RollbackNote) -> None:
