@@ -8,6 +8,7 @@ from litestreamd.basics.clock import format_time, parse_moment_ns
 from litestreamd.basics.errors import ExitCode
 from litestreamd.cli.command import Command
 from litestreamd.cli.options import Arguments, Option
+from litestreamd.cli.restore_report import say
 from litestreamd.daemon.journal_reader import Entry, of_instance, read_journal
 
 _PRIORITIES = {"0": "EMERG", "1": "ALERT", "2": "CRIT", "3": "ERROR", "4": "WARNING", "5": "NOTICE", "7": "DEBUG"}
@@ -18,8 +19,13 @@ def run(arguments: Arguments) -> ExitCode:
     """Print the entries, oldest first."""
     instance = arguments.words[0] if arguments.words else None
     since_ns = arguments.read("since", lambda text: parse_moment_ns(text, time.time_ns())) or 0
+    found = False
     for entry in read_journal(of_instance(instance), since_ns // 1000):
+        found = True
         sys.stdout.write((_json(entry) if arguments.switch("json") else _text(entry)) + "\n")
+    if not found:
+        what = f"of {instance or 'litestreamd'}{' since then' if since_ns else ''}"
+        say(f"there is nothing {what} that you may read in the journal (root may, and the group systemd-journal)")
     return ExitCode.OK
 
 
