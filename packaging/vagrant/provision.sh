@@ -128,7 +128,7 @@ END
   S3_ENDPOINT=http://127.0.0.1:$S3_PORT
   # It believes any key.
   : "${S3_ACCESS_KEY_ID:=demo}" "${S3_SECRET_ACCESS_KEY:=demo-secret}"
-  python3 - "$S3_ENDPOINT/$S3_BUCKET" <<'END' || fail 'the store does not answer: journalctl -u demo-s3'
+  python3 -I - "$S3_ENDPOINT/$S3_BUCKET" <<'END' || fail 'the store does not answer: journalctl -u demo-s3'
 import sys
 import time
 import urllib.error
