@@ -3,10 +3,14 @@
 In: an instance and its configuration. Out: sentences, each with the way out.
 """
 
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+from litestreamd.basics.errors import LitestreamdError
 from litestreamd.cli.disks import SHARED, kind_of_mount, same_disk
+from litestreamd.config.load import load_config
 from litestreamd.config.model import Config
 from litestreamd.daemon.units import Units
 from litestreamd.replica.folder.settings import FolderSettings
@@ -33,7 +37,20 @@ def concerns(instance: str, config: Config, credentials: bool) -> Iterator[str]:
         for spec in settings.replicas:
             if isinstance(spec.store, FolderSettings) and same_disk(spec.store.path, settings.path):
                 yield f"{spec.store.path} is on the disk of the database: a replica there does not survive the disk"
+    yield from _protected_already(config)
     yield from _keys(instance, config, credentials)
+
+
+def _protected_already(config: Config) -> Iterator[str]:
+    """What another instance has, too: the daemon that comes second is refused."""
+    assert config.source is not None
+    ours = {settings.path.resolve() for settings in config.databases}
+    for path in sorted(config.source.parent.glob("*.yml")):
+        with suppress(LitestreamdError):  # one that does not work protects nothing
+            others = load_config(path, os.environ).databases if path != config.source else ()
+            for settings in others:
+                if settings.path.resolve() in ours:
+                    yield f"{settings.path} is protected by the instance {path.stem} already: take it out of {path}"
 
 
 def _meant(path: Path) -> str:

@@ -235,3 +235,14 @@ def test_a_misspelt_database_is_seen_beside_the_one_that_is_there(
     (machine / "data" / "shop.db").write_bytes(b"SQLite format 3\0" + bytes(84))
     main(["init", "-dry-run", "-db", f"{machine}/data/shp.db", "-replica", "s3://bucket/app", "app"])
     assert "shop.db; was one of these meant?" in capsys.readouterr().err.replace("app.db, ", "")
+
+
+@root_only
+def test_a_database_of_another_instance_is_seen(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (machine / "etc" / "broken.yml").write_text("dbs: [")
+    (machine / "etc" / "shop.yml").write_text(
+        f"dbs: [{{path: {machine}/data/app.db, replica: {{path: {machine}/same}}}}]\n"
+    )
+    assert called(machine) == ExitCode.OK
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{machine}/data/app.db is protected by the instance shop already: take it out of" in line
