@@ -23,6 +23,8 @@ _OURS_ALONE = frozenset(
 _ENDING = frozenset({signal.SIGTERM, signal.SIGINT})
 _SI_KERNEL = 128
 """si_code of a signal that no process has sent (sigaction(2)): Ctrl-C at a terminal, for all of a process group."""
+_OF_A_GROUP = frozenset({signal.SIGINT, signal.SIGQUIT})
+"""What a terminal tells all of its foreground group. SIGHUP goes to the leader of the session: us alone, perhaps."""
 _BY_SIGNAL = 128
 """What a shell adds to the number of the signal that ended a process."""
 
@@ -58,6 +60,7 @@ class Child:
 
     def start(self) -> int:
         """Out: its process id. Raises EnvironmentFault."""
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who starts us may ignore it, and then nobody can be waited for
         ours = resource.getrlimit(resource.RLIMIT_NOFILE)
         # Ours was raised since. A program that closes every descriptor it might have would take minutes for as many.
         resource.setrlimit(resource.RLIMIT_NOFILE, self._descriptors)
@@ -88,7 +91,8 @@ class Child:
     def _has_got(self, come: signal.struct_siginfo) -> bool:
         """Whether the terminal has told it as well; not if it went into a group of its own."""
         assert self._pid is not None
-        return come.si_code == _SI_KERNEL and os.getpgid(self._pid) == os.getpgrp()
+        of_all = come.si_code == _SI_KERNEL and come.si_signo in _OF_A_GROUP
+        return of_all and os.getpgid(self._pid) == os.getpgrp()
 
     def _look(self) -> None:
         """Has it ended? As process 1 also take leave of whoever lost its parent."""

@@ -5,7 +5,8 @@ Promised:
 
 * a new place: the file appears whole (link(), so that a database which came meanwhile is never overwritten);
 * an existing database (only with `force`): refused while any other process has it open; its WAL is checkpointed
-  into it first; it is kept as NAME.before-<time>; there is no moment at which NAME does not exist;
+  into it first; it is kept as NAME.before-<time>; there is no moment at which NAME does not exist; nobody can use
+  it from then on until it has its new name, so no WAL of the old one comes to lie beside the new one;
 * -wal, -shm and -journal of an older life are moved aside before the new file has its name, never replayed
   (SQLite would: "Write-Ahead Logging", section 4.3; "Atomic Commit", section 4.2).
 """
@@ -13,19 +14,22 @@ Promised:
 import errno
 import os
 import shutil
+import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import apsw
 
 from litestreamd.basics.crash_points import passing
-from litestreamd.basics.errors import BusyError, UsageError
+from litestreamd.basics.errors import BusyError, EnvironmentFault, UsageError
 from litestreamd.database import locks
-from litestreamd.database.disk import fsync_folder
+from litestreamd.database.disk import fsync_folder, private
 from litestreamd.database.draft import Draft, told
 from litestreamd.database.ownership import give
 
 SIDECARS = ("-wal", "-shm", "-journal")
+_PORTION = 1 << 20
 _NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
@@ -77,9 +81,10 @@ def put_back(target: Path, kept: Path) -> None:
     """Give what `exchange` has kept its name again; what took its place, and was not used by anybody, is gone. Raises
     BusyError while anybody has that open."""
     with told(target):
-        descriptor = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = _opened(target)
         try:
             _refuse_busy(target, descriptor)
+            _exclude(target, descriptor)
             for ending in SIDECARS:
                 target.with_name(target.name + ending).unlink(missing_ok=True)
             kept.rename(target)
@@ -115,11 +120,14 @@ def exchange(target: Path, new: Path, stamp: str) -> Installed:
     Safe to repeat after a crash at any point, with the same stamp. Raises BusyError while anybody has the old one open.
     """
     kept = target.with_name(f"{target.name}.before-{stamp}")
-    descriptor = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = _opened(target)
     try:
         # Keeps a daemon from starting on the old file while it changes its name.
         _refuse_busy(target, descriptor)
-        _checkpoint(target)
+        is_whole = _checkpoint(target)
+        _exclude(target, descriptor)
+        if is_whole and _size(target.with_name(target.name + "-wal")):
+            raise BusyError(f"{target} was used just now: stop its application first; nothing was changed")
         aside = _move_sidecars(target, stamp)
         passing("restore.sidecars-moved")
         _keep(target, kept)
@@ -144,15 +152,33 @@ def _refuse_busy(target: Path, descriptor: int) -> None:
         raise BusyError(f"{target} is open in process {who}: stop it first; nothing was changed")
 
 
-def _checkpoint(target: Path) -> None:
+def _opened(target: Path) -> int:
+    """A descriptor, for locks; to write, if that is allowed."""
+    try:
+        return os.open(target, os.O_RDWR | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        return os.open(target, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _exclude(target: Path, descriptor: int) -> None:
+    """Nobody uses it until the descriptor is closed. Raises BusyError when somebody does, or may at any moment: a file
+    that is open, and not locked yet, would get the WAL of the new one."""
+    if not locks.exclude(descriptor) or locks.openers(target):
+        raise BusyError(f"{target} is in use: stop its application first; nothing was changed")
+
+
+def _checkpoint(target: Path) -> bool:
     """Bring the commits of a leftover WAL or journal into the old file, as far as SQLite can still read it.
 
     A WAL that went into the file completely is removed. One that did not stays to be moved aside, as does all of a
-    database too damaged to read: often it is the reason for the restore. Raises BusyError when somebody came.
+    database too damaged to read: often it is the reason for the restore. Out: whether the file has everything. Raises
+    BusyError when somebody came, EnvironmentFault when there is no room for it.
     """
     # SQLite deletes the WAL of an empty file (pager.c, pagerOpenWalIfPresent): it shall be kept.
     if target.stat().st_size == 0:
-        return
+        return False
     try:
         connection = apsw.Connection(str(target), flags=apsw.SQLITE_OPEN_READWRITE)
         try:
@@ -166,12 +192,23 @@ def _checkpoint(target: Path) -> None:
             connection.close(True)
     except (apsw.BusyError, apsw.LockedError) as error:
         raise BusyError(f"{target} is in use: stop its application first; nothing was changed") from error
+    except apsw.FullError as error:
+        raise EnvironmentFault(
+            f"{target.parent} has no room for the last commits of {target}, which are in its WAL: make room; nothing "
+            "was changed"
+        ) from error
     except apsw.Error:
-        return
-    wal = target.with_name(target.name + "-wal")
-    if wal.exists() and wal.stat().st_size == 0:
-        for ending in ("-wal", "-shm"):
-            target.with_name(target.name + ending).unlink(missing_ok=True)
+        return False
+    if _size(target.with_name(target.name + "-wal")):
+        return False
+    for ending in ("-wal", "-shm"):
+        target.with_name(target.name + ending).unlink(missing_ok=True)
+    return True
+
+
+def _size(path: Path) -> int:
+    """0 also of what is not there."""
+    return path.stat().st_size if path.exists() else 0
 
 
 def _move_sidecars(target: Path, stamp: str) -> tuple[Path, ...]:
@@ -203,12 +240,16 @@ def _keep(target: Path, kept: Path) -> None:
 
 def _keep_copy(target: Path, kept: Path) -> None:
     unfinished = kept.with_name(kept.name + ".copying")
-    shutil.copy2(target, unfinished)
-    owner = target.stat()
-    give(unfinished, owner.st_uid, owner.st_gid)
-    descriptor = os.open(unfinished, os.O_RDONLY | os.O_CLOEXEC)
-    try:
+    unfinished.unlink(missing_ok=True)  # of a crash, or what somebody else has laid there for root to write to
+    with open(target, "rb", opener=private) as old, open(unfinished, "xb", opener=private) as new:
+        shutil.copyfileobj(old, new, _PORTION)
+        new.flush()
+        found, descriptor = os.fstat(old.fileno()), new.fileno()
+        for name in os.listxattr(old.fileno()):
+            with suppress(OSError):
+                os.setxattr(descriptor, name, os.getxattr(old.fileno(), name))
+        give(descriptor, found.st_uid, found.st_gid)
+        os.fchmod(descriptor, stat.S_IMODE(found.st_mode))
+        os.utime(descriptor, ns=(found.st_atime_ns, found.st_mtime_ns))
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
     unfinished.rename(kept)

@@ -2,12 +2,13 @@
 
 In: descriptors that stay open as long as any SQLite connection of this process to the same files
 (closing one would drop the connection's locks: POSIX locks belong to process and file).
-Out: plain answers; nothing here takes or drops an SQLite lock.
+Out: plain answers; nothing here takes or drops an SQLite lock, but `exclude`.
 Source: os_unix.c and "WAL-mode File Format", "WAL locks": the lock bytes of the -shm are 120 (write),
 121 (checkpoint), 122 (recover), 123..127 (read marks), 128 (dead man's switch); on the database
 file a WAL connection holds the shared range from byte 0x40000002.
 """
 
+import errno
 import fcntl
 import os
 import struct
@@ -37,6 +38,22 @@ def foreign_checkpointer(shm_fd: int) -> int | None:
 def used_by_others(database_fd: int) -> bool:
     """Whether another process has the database open in WAL mode (it then holds the shared range)."""
     return foreign_holder(database_fd, SHARED_FIRST, SHARED_SIZE) is not None
+
+
+def exclude(database_fd: int) -> bool:
+    """Keep SQLite out until the descriptor is closed: whoever opens the database is told that it is locked. Out: False
+    when somebody is in it.
+
+    All of the lock bytes of the database file, which connections in every journal mode need; by a lock that belongs to
+    the descriptor (fcntl(2), open file description locks), so that other descriptors of the file may come and go. Where
+    the descriptor may not write, or the file system has no such locks, nothing is kept out.
+    """
+    wanted = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, SHARED_FIRST - 2, SHARED_SIZE + 2, 0)
+    try:
+        fcntl.fcntl(database_fd, fcntl.F_OFD_SETLK, wanted)
+    except OSError as error:
+        return error.errno not in (errno.EAGAIN, errno.EACCES)
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,10 @@ def roll_back(plan: RollbackPlan, note: RollbackNote, around: Surroundings, tell
         return abort(plan, note, around, tell)
     if _has_lost_the_restored(plan):
         plan = note.advance(plan, Stage.PLANNED)
+    elif plan.stage is Stage.STOPPED and in_place(plan, inode_of(plan.database)) is InPlace.PRESENT:
+        # Somebody may have used it since we were broken off: his commits are synced as well.
+        _unlink_second_name(plan)
+        plan = note.advance(plan, Stage.RESTORED)
     passing("rollback.planned")
     done = Ended(InPlace.RESTORED)
     try:
@@ -200,10 +204,16 @@ def _put_back(plan: RollbackPlan, note: RollbackNote) -> RollbackPlan:
     if is_restored:
         put_back(Path(plan.database), Path(plan.kept))
         passing("rollback.put-back")
-    elif inode_of(plan.kept) == inode_of(plan.database):
-        with told(Path(plan.kept)):
-            Path(plan.kept).unlink()  # SQLite complains about a database with two names
+    else:
+        _unlink_second_name(plan)
     return plan
+
+
+def _unlink_second_name(plan: RollbackPlan) -> None:
+    """SQLite complains about a database that has two."""
+    if inode_of(plan.kept) == inode_of(plan.database):
+        with told(Path(plan.kept)):
+            Path(plan.kept).unlink()
 
 
 def _give_up(plan: RollbackPlan, note: RollbackNote) -> RollbackPlan:

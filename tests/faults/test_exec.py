@@ -172,6 +172,35 @@ def test_ctrl_c_comes_once(scene: Scene, alone: bool) -> None:
         os.close(terminal)
 
 
+def test_a_terminal_that_hangs_up_is_told(scene: Scene) -> None:
+    """The kernel tells the leader of the session, which we are, and nobody else."""
+    master, terminal = os.openpty()
+    try:
+        with scene.start("-exec", scene.command, stdin=terminal, before=("setsid", "--ctty")) as process:
+            scene.has_started()
+            os.close(terminal)
+            terminal = -1
+            os.close(master)
+            until(lambda: "SIGHUP" in read(scene.database), "SIGHUP has arrived")
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 7
+    finally:
+        if terminal >= 0:
+            os.close(terminal)
+            os.close(master)
+
+
+def test_a_parent_that_ignores_its_children(scene: Scene) -> None:
+    """SIGCHLD is then ignored in us as well (execve(2)), and nobody can be waited for."""
+    ignoring = (
+        "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    with scene.start("-exec", scene.command, before=(sys.executable, "-c", ignoring)) as process:
+        scene.has_started()
+        (scene.folder / "end").write_text("5")
+        assert process.wait(60) == 5
+
+
 def test_what_is_left_behind_counts_when_it_ended_well(scene: Scene) -> None:
     scene.config.write_text("shutdown-sync-timeout: 0s\n" + scene.config.read_text())
     with scene.start("-exec", scene.command) as process:

@@ -99,6 +99,24 @@ def test_the_whole_way(scene: Scene) -> None:
     goes_on(scene, NEW)
 
 
+@pytest.mark.parametrize("point", ["rollback.stopped", "restore.kept"])
+def test_what_was_committed_after_the_kill_is_synced_as_well(scene: Scene, point: str) -> None:
+    """An application that asks nobody runs on the present database before the rollback is finished."""
+    assert scene.roll_back(point).returncode == -signal.SIGKILL
+    scene.execute("INSERT INTO t VALUES ('after the kill')")
+    assert scene.finish("resume").returncode == 0
+    assert words_in(scene.database) == NEW
+    scene.sync()
+    listed = scene.run("ltx", "-level", "all", "-config", scene.config, scene.database).stdout.splitlines()[1:]
+    found = set[str]()
+    for txid in sorted({line.split()[2] for line in listed}):
+        copy = scene.folder / f"{txid}.db"
+        done = scene.run("restore", "-txid", txid, "-o", copy, f"file://{scene.folder}/replica")
+        assert done.returncode == 0, done.stderr
+        found |= {*words_in(copy)}
+    assert found == {*OLD, "after the kill"}
+
+
 def test_nothing_is_imported_from_where_the_operator_stands(scene: Scene, tmp_path: Path) -> None:
     trap = tmp_path / "trap"
     trap.mkdir()
