@@ -25,8 +25,9 @@ def state_disk(path: Path, deed: str) -> Iterator[None]:
 
 
 def private(path: str | Path, flags: int) -> int:
-    """An opener for files of ours: nobody else reads what they are created with, and no symbolic link is followed."""
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    """An opener for files of ours: nobody else reads what they are created with, no symbolic link is followed, and a
+    pipe that somebody has laid there is not waited for."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -132,7 +132,13 @@ def remove_abandoned(target: Path) -> None:
     """Remove drafts for `target` whose makers have died."""
     for path in target.parent.glob(f".{_literal(target.name)}.{'[0-9a-f]' * 16}.restoring"):
         with suppress(FileNotFoundError):
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            except OSError as error:
+                if error.errno != errno.ELOOP:
+                    raise
+                path.unlink()  # no draft of ours is a link
+                continue
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 path.unlink()

@@ -114,28 +114,38 @@ def _replace(draft: Draft, stamp: str) -> Installed:
     return exchange(draft.target, draft.path, stamp)
 
 
-def exchange(target: Path, new: Path, stamp: str) -> Installed:
+def exchange(target: Path, new: Path, stamp: str, as_of: int | None = None) -> Installed:
     """Put `new` (complete, durable, proven) in the place of `target`, which is kept as NAME.before-<stamp>.
 
-    Safe to repeat after a crash at any point, with the same stamp. Raises BusyError while anybody has the old one open.
+    Safe to repeat after a crash at any point, with the same stamp. Raises BusyError while anybody has the old one open,
+    or when anybody has used it meanwhile or since `as_of` (see `last_use`); EnvironmentFault.
     """
     kept = target.with_name(f"{target.name}.before-{stamp}")
     descriptor = _opened(target)
     try:
         # Keeps a daemon from starting on the old file while it changes its name.
         _refuse_busy(target, descriptor)
-        is_whole = _checkpoint(target)
+        _refuse_used(target, as_of)
+        _checkpoint(target)
+        found = last_use(target)
         _exclude(target, descriptor)
-        if is_whole and _size(target.with_name(target.name + "-wal")):
-            raise BusyError(f"{target} was used just now: stop its application first; nothing was changed")
+        _refuse_used(target, found)
         aside = _move_sidecars(target, stamp)
         passing("restore.sidecars-moved")
         _keep(target, kept)
         passing("restore.kept")
         new.rename(target)
+        late = locks.openers(Path(f"/proc/self/fd/{descriptor}"))
     finally:
         os.close(descriptor)
-    return Installed((kept, *aside), tuple(locks.openers(kept)))
+    return Installed((kept, *aside), tuple(late))
+
+
+def last_use(database: Path) -> int:
+    """When it was last written to, or its WAL (mtime, ns); an empty WAL says nothing."""
+    wal = database.with_name(database.name + "-wal")
+    found = [database.stat()] + ([wal.stat()] if wal.exists() else [])
+    return max(each.st_mtime_ns for each in found if each.st_size or each is found[0])
 
 
 def _refuse_busy(target: Path, descriptor: int) -> None:
@@ -169,16 +179,22 @@ def _exclude(target: Path, descriptor: int) -> None:
         raise BusyError(f"{target} is in use: stop its application first; nothing was changed")
 
 
-def _checkpoint(target: Path) -> bool:
+def _refuse_used(target: Path, as_of: int | None) -> None:
+    """What somebody who has left again has committed would be nowhere but in the kept file."""
+    if as_of is not None and last_use(target) != as_of:
+        raise BusyError(f"{target} was used just now: stop its application first; nothing was changed")
+
+
+def _checkpoint(target: Path) -> None:
     """Bring the commits of a leftover WAL or journal into the old file, as far as SQLite can still read it.
 
     A WAL that went into the file completely is removed. One that did not stays to be moved aside, as does all of a
-    database too damaged to read: often it is the reason for the restore. Out: whether the file has everything. Raises
-    BusyError when somebody came, EnvironmentFault when there is no room for it.
+    database too damaged to read: often it is the reason for the restore. Raises BusyError when somebody came,
+    EnvironmentFault when there is no room for it.
     """
     # SQLite deletes the WAL of an empty file (pager.c, pagerOpenWalIfPresent): it shall be kept.
     if target.stat().st_size == 0:
-        return False
+        return
     try:
         connection = apsw.Connection(str(target), flags=apsw.SQLITE_OPEN_READWRITE)
         try:
@@ -198,17 +214,11 @@ def _checkpoint(target: Path) -> bool:
             "was changed"
         ) from error
     except apsw.Error:
-        return False
-    if _size(target.with_name(target.name + "-wal")):
-        return False
-    for ending in ("-wal", "-shm"):
-        target.with_name(target.name + ending).unlink(missing_ok=True)
-    return True
-
-
-def _size(path: Path) -> int:
-    """0 also of what is not there."""
-    return path.stat().st_size if path.exists() else 0
+        return
+    wal = target.with_name(target.name + "-wal")
+    if wal.exists() and wal.stat().st_size == 0:
+        for ending in ("-wal", "-shm"):
+            target.with_name(target.name + ending).unlink(missing_ok=True)
 
 
 def _move_sidecars(target: Path, stamp: str) -> tuple[Path, ...]:

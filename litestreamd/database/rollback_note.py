@@ -8,6 +8,7 @@ read is about this database and no other, and names no place but beside it.
 
 import fcntl
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from litestreamd.database.ownership import hand_over
 from litestreamd.database.state import VERSION, read_json, write_json
 from litestreamd.plan.rollback import RollbackPlan, Stage
 
+_STAMP = re.compile(r"[0-9A-Z.-]{1,32}")
 PATIENCE_S = 1.0
 """Whoever only looks whether a plan is carried out holds it for a moment."""
 
@@ -52,12 +54,14 @@ class RollbackNote:
                 stage=Stage(value["stage"]),
                 inode=None if inode is None else (int(inode[0]), int(inode[1])),
                 made_ns=int(value["made_ns"]),
+                present_ns=int(value["present_ns"]),
             )
-        except (KeyError, TypeError, ValueError, IndexError):
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError):
             raise self._damaged("is damaged") from None
         if plan.database != str(self._database):
             raise self._damaged(f"is not about {self._database}")
-        if "/" in plan.stamp or not all(text.isprintable() for text in (plan.stamp, plan.source or "", *plan.running)):
+        texts = (plan.source or "", *plan.running)
+        if not _STAMP.fullmatch(plan.stamp) or not all(text.isprintable() for text in texts):
             raise self._damaged("names what no rollback does")
         return plan
 
@@ -75,6 +79,7 @@ class RollbackNote:
             "stage": plan.stage.value,
             "inode": None if plan.inode is None else list(plan.inode),
             "made_ns": plan.made_ns,
+            "present_ns": plan.present_ns,
         })  # fmt: skip
 
     def advance(self, plan: RollbackPlan, stage: Stage) -> RollbackPlan:

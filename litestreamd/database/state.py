@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from litestreamd.basics.errors import DamagedData, EnvironmentFault
-from litestreamd.database.disk import write_whole
+from litestreamd.database.disk import private, write_whole
 from litestreamd.database.ledger import Head
 from litestreamd.plan.position import Position
 
@@ -41,10 +41,11 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 def read_json(path: Path) -> dict[str, Any] | None:
     """A small file of ours, None if there is none. Raises DamagedData, also for a version from the future."""
     try:
-        value = json.loads(path.read_text("utf-8"))
+        with open(path, "rb", opener=private) as file:
+            value = json.loads(file.read())
     except FileNotFoundError:
         return None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise DamagedData(f"{path} is damaged; remove its directory to start with a full comparison.") from None
     except OSError as error:
         raise EnvironmentFault(f"{path} cannot be read: {error.strerror}.") from error

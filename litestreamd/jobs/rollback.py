@@ -8,6 +8,7 @@ The recipe: sync the present; restore beside it, and prove; stop who uses it; sy
 Nobody is stopped before the restored database is there: the application waits for the exchange only.
 """
 
+import os
 import shlex
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -19,7 +20,7 @@ from litestreamd.basics.crash_points import passing
 from litestreamd.basics.errors import BusyError, EnvironmentFault
 from litestreamd.database.disk import fsync_folder
 from litestreamd.database.draft import remove_abandoned, told
-from litestreamd.database.install import exchange, put_back
+from litestreamd.database.install import exchange, last_use, put_back
 from litestreamd.database.rollback_note import RollbackNote
 from litestreamd.database.state_paths import instance_of
 from litestreamd.plan.rollback import Gate, Inode, InPlace, RollbackPlan, Stage, gate, in_place
@@ -128,8 +129,16 @@ def pass_gate(state: Path, database: Path) -> RollbackPlan | None:
 def ways_out(plan: RollbackPlan) -> str:
     """What an operator does about an open plan."""
     instance = instance_of(Path(plan.source)) if plan.source is not None else None
-    words = [instance] if instance is not None else ["-config", str(plan.source), plan.database]
+    words = [instance] if instance is not None else ["-config", _believed(plan.source), plan.database]
     return f"litestreamd-restore -resume {shlex.join(words)} finishes it, -abort gives it up"
+
+
+def _believed(source: str | None) -> str:
+    """The configuration that a plan names, unless it is somebody else's, who may have written the plan as well."""
+    with suppress(OSError):
+        if source is not None and Path(source).stat().st_uid in (0, os.geteuid()):
+            return source
+    return "FILE"
 
 
 def inode_of(path: str) -> Inode | None:
@@ -156,7 +165,7 @@ def _stop(plan: RollbackPlan, note: RollbackNote, around: Surroundings, tell: Ca
     around.sync(plan)
     passing("rollback.present-synced")
     around.stop_daemon(plan)
-    plan = note.advance(plan, Stage.STOPPED)
+    plan = note.advance(replace(plan, present_ns=last_use(Path(plan.database))), Stage.STOPPED)
     passing("rollback.stopped")
     return plan
 
@@ -167,7 +176,7 @@ def _exchange(plan: RollbackPlan) -> Ended:
         return Ended(InPlace.RESTORED)
     database = Path(plan.database)
     with told(database):
-        installed = exchange(database, Path(plan.beside), plan.stamp)
+        installed = exchange(database, Path(plan.beside), plan.stamp, as_of=plan.present_ns)
         fsync_folder(database.parent)
     passing("rollback.exchanged")
     return Ended(InPlace.RESTORED, installed.aside, installed.late)
@@ -175,7 +184,7 @@ def _exchange(plan: RollbackPlan) -> Ended:
 
 def _finish(plan: RollbackPlan, note: RollbackNote) -> RollbackPlan:
     """What only files are needed for."""
-    if plan.stage is Stage.GIVEN_UP or _has_lost_the_restored(plan):
+    if plan.stage is Stage.GIVEN_UP or _has_lost_the_restored(plan) or _present_was_used(plan):
         return _put_back(plan, note)
     if plan.stage is Stage.STOPPED:
         _exchange(plan)
@@ -237,6 +246,14 @@ def _has_lost_the_restored(plan: RollbackPlan) -> bool:
     if plan.stage not in (Stage.RESTORED, Stage.STOPPED) or inode_of(plan.beside) is not None:
         return False
     return in_place(plan, inode_of(plan.database)) is InPlace.PRESENT
+
+
+def _present_was_used(plan: RollbackPlan) -> bool:
+    """Whether somebody has come back to the present database since it was stopped for the exchange: what he committed
+    is on no replica yet."""
+    if plan.stage is not Stage.STOPPED or in_place(plan, inode_of(plan.database)) is not InPlace.PRESENT:
+        return False
+    return last_use(Path(plan.database)) != plan.present_ns
 
 
 def _was_used(plan: RollbackPlan) -> bool:

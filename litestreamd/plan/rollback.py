@@ -31,7 +31,8 @@ class Stage(Enum):
 class RollbackPlan:
     """stamp: when it was planned, as in file names. database: its real path. txid, created_ms: the restore point.
     replica: where it comes from, by name. source: the configuration. running: the units that ran, in the order to start
-    them again. inode, made_ns (mtime): of the restored file, from RESTORED on."""
+    them again. inode, made_ns (mtime): of the restored file, from RESTORED on. present_ns: when the present one was
+    used last, from STOPPED on."""
 
     stamp: str
     database: str
@@ -43,6 +44,7 @@ class RollbackPlan:
     stage: Stage = Stage.PLANNED
     inode: Inode | None = None
     made_ns: int = 0
+    present_ns: int = 0
 
     @property
     def kept(self) -> str:

@@ -11,6 +11,7 @@ import pytest
 from litestreamd.basics.errors import DamagedData
 from litestreamd.cli.rollback_world import Ground, World
 from litestreamd.daemon.units import Units
+from litestreamd.database.draft import remove_abandoned
 from litestreamd.database.rollback_note import RollbackNote
 from litestreamd.jobs.rollback import pass_gate, ways_out
 from litestreamd.plan.rollback import RollbackPlan, Stage
@@ -78,8 +79,42 @@ def test_a_database_by_another_name_is_the_same(database: Path, tmp_path: Path) 
 def test_nothing_steers_the_terminal_or_the_shell_of_who_reads_it(database: Path) -> None:
     with pytest.raises(DamagedData, match="names what no rollback does"):
         pass_gate(forged(database, source="/etc/litestreamd/app.yml\x1b[2J"), database)
-    plan = RollbackPlan(STAMP, str(database), 7, 0, "s3", "/tmp/app.yml; rm -rf x")
-    assert f"-resume -config '/tmp/app.yml; rm -rf x' {database} finishes" in ways_out(plan)
+    source = database.parent / "app.yml; rm -rf x"
+    source.write_text("")
+    plan = RollbackPlan(STAMP, str(database), 7, 0, "s3", str(source))
+    assert f"-resume -config '{source}' {database} finishes" in ways_out(plan)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root only: a file of another owner is made")
+def test_nobody_is_told_to_use_the_configuration_of_somebody_else(database: Path, tmp_path: Path) -> None:
+    source = tmp_path / "evil.yml"
+    source.write_text("")
+    os.chown(source, AUTHOR, AUTHOR)
+    for named in (source, tmp_path / "none.yml"):
+        plan = RollbackPlan(STAMP, str(database), 7, 0, "s3", str(named))
+        assert f"-resume -config FILE {database} finishes" in ways_out(plan)
+
+
+def test_what_is_no_plan_is_called_damaged(database: Path) -> None:
+    state = forged(database, created_ms=float("inf"))
+    with pytest.raises(DamagedData, match="is damaged"):
+        pass_gate(state, database)
+    (state / "rollback" / "plan.json").write_text("[" * 100_000)
+    with pytest.raises(DamagedData, match="is damaged"):
+        pass_gate(state, database)
+
+
+def test_a_pipe_is_not_waited_for(database: Path) -> None:
+    state = forged(database)
+    (state / "rollback" / "plan.json").unlink()
+    os.mkfifo(state / "rollback" / "plan.json")
+    with pytest.raises(DamagedData, match="is damaged"):
+        pass_gate(state, database)
+    for make in (os.mkfifo, lambda path: Path(path).symlink_to("/nowhere")):
+        laid = database.parent / f".{database.name}.{'0' * 16}.restoring"
+        make(laid)
+        remove_abandoned(database)
+        assert not os.path.lexists(laid)
 
 
 class Machine(Units):

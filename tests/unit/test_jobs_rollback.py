@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from litestreamd.basics.errors import BusyError, EnvironmentFault, StoreError
-from litestreamd.database.install import Installed
+from litestreamd.database.install import Installed, last_use
 from litestreamd.database.rollback_note import RollbackNote
 from litestreamd.jobs.rollback import pass_gate, roll_back
 from litestreamd.plan.rollback import InPlace, RollbackPlan, Stage
@@ -158,7 +158,7 @@ def test_a_disk_that_fills_up_while_all_are_stopped(
 ) -> None:
     """The exchange has no room for a name, and the note none to give up with, as long as the restored file is there."""
 
-    def exchanged(*_: object) -> Installed:
+    def exchanged(*_: object, **__: object) -> Installed:
         raise EnvironmentFault("no space")
 
     save = note.save
@@ -191,7 +191,9 @@ def test_a_note_that_could_not_be_written_is_caught_up_with(
     ready = replace(plan, stage=Stage.STOPPED)
     World().restore(ready)
     made = Path(ready.beside).stat()
-    ready = replace(ready, inode=(made.st_dev, made.st_ino), made_ns=made.st_mtime_ns)
+    ready = replace(
+        ready, inode=(made.st_dev, made.st_ino), made_ns=made.st_mtime_ns, present_ns=last_use(Path(plan.database))
+    )
     RollbackNote(state, Path(plan.database)).save(ready)
     with monkeypatch.context() as patched:
         patched.setattr(RollbackNote, "advance", fail)
@@ -200,6 +202,28 @@ def test_a_note_that_could_not_be_written_is_caught_up_with(
     open_plan = pass_gate(state, Path(plan.database))
     assert open_plan is not None and open_plan.stage is Stage.RELEASED
     assert word_in(Path(plan.kept)) == "present"
+
+
+def test_who_came_by_after_the_last_sync_is_seen(
+    plan: RollbackPlan, note: RollbackNote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a job of a moment has committed would be in the kept file only."""
+    save = note.save
+
+    def saved(at: RollbackPlan) -> None:
+        save(at)
+        if at.stage is Stage.STOPPED:
+            with closing(sqlite3.connect(plan.database, isolation_level=None)) as db:
+                db.execute("INSERT INTO t VALUES ('came by')")
+
+    monkeypatch.setattr(note, "save", saved)
+    world = World()
+    with pytest.raises(BusyError, match="was used just now: stop its application first; nothing was changed"):
+        roll_back(plan, note, world, lambda told: None)
+    assert world.done[-1] == "start"
+    assert note.load() is None
+    with closing(sqlite3.connect(plan.database)) as db:
+        assert db.execute("SELECT word FROM t").fetchall() == [("present",), ("came by",)]
 
 
 def test_somebody_who_came_at_the_last_moment_is_noticed(plan: RollbackPlan, note: RollbackNote) -> None:
