@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import litestreamd
-from litestreamd.basics.errors import EnvironmentFault, StoreError
+from litestreamd.basics.errors import BusyError, EnvironmentFault, StoreError
 from litestreamd.basics.quantities import format_duration
 from litestreamd.daemon.control_client import NotRunning, ask
+from litestreamd.database.install import last_use
 
 COMES_UP_S = 60.0
 LOOK_S = 0.1
+ATTEMPTS = 4
 
 
 def sync_by_daemon(socket: Path, database: Path, replica: str, seconds: float) -> None:
@@ -39,9 +41,19 @@ def sync_by_daemon(socket: Path, database: Path, replica: str, seconds: float) -
         )
 
 
-def sync_once(config: Path, database: Path) -> None:
-    """By a process of our own, as the owner of the database: a daemon of that user finds nothing of root's. Raises
-    StoreError."""
+def sync_once(config: Path, database: Path) -> int:
+    """By a process of our own, until it had nothing to do. Out: when the database was used last, all of which is on the
+    replicas. Raises StoreError, BusyError."""
+    for _ in range(ATTEMPTS):
+        as_of = last_use(database)
+        _replicate_once(config, database)
+        if last_use(database) == as_of:
+            return as_of
+    raise BusyError(f"{database} is used all the time: stop its application first; nothing was changed")
+
+
+def _replicate_once(config: Path, database: Path) -> None:
+    """As the owner of the database: a daemon of that user finds nothing of root's."""
     # -P, -s: root is not made to import what lies in the folder where it stands, or in a home.
     command = [sys.executable, "-Ps", "-m", "litestreamd", "replicate", "-once", "-log-level", "error"]
     owner = database.stat()

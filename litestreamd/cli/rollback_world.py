@@ -76,17 +76,18 @@ class World:
             warn(f"{unit} is left as it is: it is not of the user who could have written the plan; see to it yourself")
         return replace(plan, running=believed)
 
-    def sync(self, plan: RollbackPlan) -> None:
+    def sync(self, plan: RollbackPlan) -> int | None:
         """By the daemon, which is started for that when it does not run; without systemd by a process of its own."""
         if self.ground.daemon is None:
             if not self._users():  # else it is done once they are stopped: a daemon may be among them
                 assert self.ground.source is not None
-                sync_once(self.ground.source, self.ground.database)
-            return
+                return sync_once(self.ground.source, self.ground.database)
+            return None
         if not self.units.runs(self.ground.daemon):
             self.units.start(self.ground.daemon)
         assert self.ground.socket is not None
         sync_by_daemon(self.ground.socket, self.ground.configured, plan.replica, self.ground.sync_s)
+        return None
 
     def restore(self, plan: RollbackPlan) -> None:
         """From the replica of the plan, or another one that holds the same."""

@@ -29,8 +29,9 @@ from litestreamd.plan.rollback import Gate, Inode, InPlace, RollbackPlan, Stage,
 class Surroundings(Protocol):
     """What a rollback needs of the world around the files. All may be called again after they were done."""
 
-    def sync(self, plan: RollbackPlan) -> None:
-        """Everything committed before the call is durable here, and on the replica of the plan. Raises when not."""
+    def sync(self, plan: RollbackPlan) -> int | None:
+        """Everything committed before the call is durable here, and on the replica of the plan. Raises when not. Out:
+        None while somebody goes on replicating it, else as of when that is all (see `last_use`)."""
 
     def restore(self, plan: RollbackPlan) -> None:
         """Make `plan.beside`: complete, durable, proven, owned like the present database."""
@@ -162,10 +163,12 @@ def _stop(plan: RollbackPlan, note: RollbackNote, around: Surroundings, tell: Ca
     around.stop_users(plan)
     passing("rollback.users-stopped")
     tell("syncing its last commit")
-    around.sync(plan)
+    as_of = around.sync(plan)
     passing("rollback.present-synced")
     around.stop_daemon(plan)
-    plan = note.advance(replace(plan, present_ns=last_use(Path(plan.database))), Stage.STOPPED)
+    if as_of is None:
+        as_of = last_use(Path(plan.database))
+    plan = note.advance(replace(plan, present_ns=as_of), Stage.STOPPED)
     passing("rollback.stopped")
     return plan
 
