@@ -4,6 +4,7 @@
 # key that signs (an address or a fingerprint, in the keyring of whoever runs this); APT_URL, where it will be served.
 # Out: the repository, its public key, and INSTALL.txt with the lines that a user pastes.
 set -eu
+umask 022
 
 packages=$(cd "$1" && pwd)
 mkdir -p "$2"

@@ -4,6 +4,7 @@
 # present one (an upgrade wants to be tried). What is missing to build is installed through apt; with all of it there
 # nothing is fetched. Runs on Debian 12 or newer; built on 12, the package is for that and for all that came later.
 set -eu
+umask 022
 
 # Debian's Python and its tools, whatever else this machine has.
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
@@ -26,7 +27,7 @@ build() { # folder
   "$here/install_packages.sh" $(build_depends)
   SOURCE_DATE_EPOCH=$(dpkg-parsechangelog --show-field Timestamp)
   export SOURCE_DATE_EPOCH
-  find . -newermt "@$SOURCE_DATE_EPOCH" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
+  find . -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
   dpkg-buildpackage --no-sign --build=full
 }
 next() { # folder

@@ -1,19 +1,25 @@
 #!/bin/sh
-# Write what a package is built from into a new folder: the tree as a checkout has it. What lies about beside it (what git
-# ignores) stays out. In: $1 the folder. Where there is no git, as in a source package, the list is kept by hand.
+# Write what a package is built from into a new folder: the files that git knows, as they are here, and nothing that lies
+# about beside them. In: $1 the folder. Where there is no git, as in a source package, the list is kept by hand.
 set -eu
 
 mkdir -p "$1"
 folder=$(cd "$1" && pwd)
 cd "$(dirname "$0")/.."
-listed() {
-  if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
-    git -c core.quotePath=off ls-files --cached --others --exclude-standard
-  else
-    find . -type f -not -path './.venv/*' -not -path './build/*' -not -path './dist/*' -not -path '*/__pycache__/*' \
-      -not -path './.*_cache/*' -not -path './.hypothesis/*' -printf '%P\n'
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+if [ -e .git ]; then
+  git ls-files --cached -z >"$work/known"
+  git -c core.quotePath=off ls-files --others --exclude-standard >"$work/others"
+  if [ -s "$work/others" ]; then
+    echo "export.sh: git does not know these files, and no package has them: $(head -n 5 "$work/others" | tr '\n' ' ')" >&2
   fi
-}
-listed | sort -u | while read -r file; do
-  if [ -f "$file" ]; then echo "$file"; fi
-done | tar --create --files-from - | tar --extract --directory "$folder" --no-same-owner
+else
+  find . -type f -not -path './.git/*' -not -path './.venv/*' -not -path './build/*' -not -path './dist/*' \
+    -not -path '*/__pycache__/*' -not -path './.*_cache/*' -not -path './.hypothesis/*' -printf '%P\0' >"$work/known"
+fi
+# Without what was removed and is not committed yet.
+# shellcheck disable=SC2016  # for the inner shell
+xargs -0 sh -c 'for file; do if [ -f "$file" ]; then printf "%s\0" "$file"; fi; done' sh <"$work/known" >"$work/files"
+tar --create --file "$work/tree" --null --verbatim-files-from --files-from "$work/files"
+tar --extract --file "$work/tree" --directory "$folder" --no-same-owner

@@ -35,13 +35,19 @@ if [ -e /etc/debian_version ]; then
   packaging/install_packages.sh createrepo-c rpm
 fi
 
-rm -rf "$output"
+if [ -e "$output" ] && [ -n "$(ls -A "$output")" ] && [ ! -d "$output/repodata" ]; then
+  echo "make yum-repo: $output is no repository, and is not empty: say another place with --output" >&2
+  exit 64
+fi
 mkdir -p "$output"
-output=$(cd "$output" && pwd)
-# shellcheck disable=SC2086
-cp $found "$output"
+final=$(cd "$output" && pwd)
+# Made beside, and exchanged at the end: what fails leaves the old one.
+output=$final.new
+rm -rf "$output"
+mkdir "$output"
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+trap 'rm -rf "$log" "$output"' EXIT
+find "$packages" -name '*.rpm' -not -name '*.src.rpm' -exec cp -t "$output" {} +
 # A signature that a package had is replaced.
 rpmsign --define "_gpg_name $GPG_KEY" --define '_gpg_digest_algo sha256' --define "__gpg $(command -v gpg)" \
   --addsign "$output"/*.rpm >"$log" 2>&1 || { cat "$log" >&2 && exit 1; }
@@ -49,7 +55,7 @@ createrepo_c --quiet --no-database "$output"
 gpg --batch --yes --local-user "$GPG_KEY" --detach-sign --armor "$output/repodata/repomd.xml"
 gpg --batch --armor --export "$GPG_KEY" >"$output/RPM-GPG-KEY-litestreamd"
 
-url=${YUM_URL:-file://$output}
+url=${YUM_URL:-file://$final}
 cat >"$output/litestreamd.repo" <<END
 [litestreamd]
 name=litestreamd
@@ -59,7 +65,9 @@ gpgcheck=1
 repo_gpgcheck=1
 gpgkey=$url/RPM-GPG-KEY-litestreamd
 END
-echo "$output is ready to be served at $url. On a machine of Fedora or EL 10 (with EPEL), as root:"
+rm -rf "$final"
+mv "$output" "$final"
+echo "$final is ready to be served at $url. On a machine of Fedora or EL 10 (with EPEL), as root:"
 echo
 echo "    curl -o /etc/yum.repos.d/litestreamd.repo $url/litestreamd.repo"
 echo '    dnf install litestreamd'

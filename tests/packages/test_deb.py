@@ -115,9 +115,18 @@ def comes_back(machine: Machine, debs: Debs) -> None:
 def test_removal_never_keeps_the_application_from_starting(machine: Machine, debs: Debs) -> None:
     set_up(machine)
     machine.run("systemctl enable --now litestreamd-metrics.socket")
-    told = machine.out(f"{APT} remove litestreamd")
+    # The administrator keeps the configuration elsewhere, and a unit of his own runs a program of the package.
+    machine.run("mv /etc/litestreamd /srv/configuration && ln -s /srv/configuration /etc/litestreamd")
+    gate = "/etc/systemd/system/other.service.d/gate.conf"
+    machine.write(gate, "[Service]\nExecStartPre=+/usr/bin/litestreamd-restore -if-db-not-exists other\n")
+    told = machine.out(f"{APT} remove litestreamd 2>&1")
     assert "systemctl enable --now litestreamd@app" in told
+    assert [line for line in told.splitlines() if "runs a program of this package" in line] == [
+        f"litestreamd: {gate} runs a program of this package: take that out, or the unit will not start any more"
+    ]
     assert machine.out("find /etc/systemd/system -name 'litestreamd*@*' -type l") == ""
+    assert machine.out("readlink /etc/litestreamd") == "/srv/configuration"
+    machine.run("rm /etc/litestreamd && mv /srv/configuration /etc/litestreamd")
     runs(machine)
     machine.run("systemctl restart app")
     machine.wait("app.service", "ActiveState", "active")
