@@ -10,6 +10,10 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 if [ -e .git ]; then
   git ls-files --cached -z >"$work/known"
+  if ! [ -s "$work/known" ]; then
+    echo "export.sh: git knows no file in $PWD yet: add them (git add --all)" >&2
+    exit 1
+  fi
   git -c core.quotePath=off ls-files --others --exclude-standard >"$work/others"
   if [ -s "$work/others" ]; then
     echo "export.sh: git does not know these files, and no package has them: $(head -n 5 "$work/others" | tr '\n' ' ')" >&2

@@ -104,7 +104,8 @@ def test_two_builds_have_the_same_bytes(rpms: Rpms, tree: Path, tmp_path: Path) 
     """In another folder, by another way of listing the files, under another mask, with other times."""
     elsewhere = tmp_path / "else" / "where"
     shutil.copytree(tree, elsewhere, symlinks=True, copy_function=shutil.copy)
-    subprocess.run(["git", "init", "--quiet", elsewhere], check=True, env=PLAIN, timeout=60)
+    for words in (("init", "--quiet"), ("add", "--all")):
+        subprocess.run(["git", *words], cwd=elsewhere, check=True, env=PLAIN, timeout=60)
     build(elsewhere, tmp_path / "again", "--without-check", mask=0o077)
     once, again = packages(rpms.folder), packages(tmp_path / "again")
     assert set(once) == set(again) and len(once) == 4

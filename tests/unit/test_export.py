@@ -55,6 +55,14 @@ def test_a_tree_that_git_refuses_is_refused(tree: Path) -> None:
     assert exported(tree) == set()
 
 
+def test_a_tree_of_which_git_knows_nothing_is_refused(tree: Path) -> None:
+    subprocess.run(["git", "rm", "--quiet", "--cached", "-r", "."], cwd=tree, check=True)
+    done = export(tree)
+    assert done.returncode == 1
+    assert "add them (git add --all)" in done.stderr
+    assert exported(tree) == set()
+
+
 def test_a_source_package_has_no_git(tree: Path) -> None:
     shutil.rmtree(tree / ".git")
     (tree / ".env").unlink()
