@@ -1,6 +1,7 @@
 #!/bin/sh
 # Write what a package is built from into a new folder: the files that git knows, as they are here, and nothing that lies
-# about beside them. In: $1 the folder. Where there is no git, as in a source package, the list is kept by hand.
+# about beside them. In: $1 the folder. Where there is no git, as in a source package, the list is kept by hand. Refuses a
+# tree that git refuses, and one of which git knows no file.
 set -eu
 
 mkdir -p "$1"

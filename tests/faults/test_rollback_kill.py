@@ -12,7 +12,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +44,13 @@ class Scene:
     def config(self) -> Path:
         return self.folder / "c.yml"
 
+    @property
+    def unasked(self) -> list[str]:
+        """The command that rolls back without asking."""
+        return [
+            *OURS.start, "restore", "-config", str(self.config), "-txid", self.txid, "-yes", str(self.database)
+        ]  # fmt: skip
+
     def run(self, *words: object, crash_at: str | None = None) -> subprocess.CompletedProcess[str]:
         armed = {"LITESTREAMD_CRASH_AT": crash_at} if crash_at else {}
         return subprocess.run(
@@ -58,6 +66,18 @@ class Scene:
     def sync(self) -> None:
         done = self.run("replicate", "-once", "-config", self.config)
         assert done.returncode == 0, done.stderr
+
+    @contextmanager
+    def frozen(self, point: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A rollback that halts at a point, and is killed if it is still there in the end."""
+        env = environment(LITESTREAMD_CRASH_AT=f"{point}:1:freeze")
+        with subprocess.Popen(
+            self.unasked, cwd=TREE, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        ) as child:
+            try:
+                yield child
+            finally:
+                child.kill()
 
     def roll_back(self, crash_at: str | None = None) -> subprocess.CompletedProcess[str]:
         words = ("restore", "-config", self.config, "-txid", self.txid, "-yes", self.database)
@@ -165,8 +185,7 @@ def test_a_reader_that_is_gone_breaks_nothing_off(scene: Scene) -> None:
     """Nobody reads what it says: it does what it was told to."""
     reader, writer = os.pipe()
     os.close(reader)
-    words = [*OURS.start, "restore", "-config", str(scene.config), "-txid", scene.txid, "-yes", str(scene.database)]
-    done = subprocess.run(words, cwd=TREE, env=environment(), stderr=writer, timeout=60, check=False)
+    done = subprocess.run(scene.unasked, cwd=TREE, env=environment(), stderr=writer, timeout=60, check=False)
     os.close(writer)
     assert done.returncode == 0
     assert words_in(scene.database) == NEW
@@ -175,8 +194,7 @@ def test_a_reader_that_is_gone_breaks_nothing_off(scene: Scene) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
 def test_a_terminal_that_is_lost_gives_it_up(scene: Scene, number: signal.Signals) -> None:
-    words = [*OURS.start, "restore", "-config", str(scene.config), "-txid", scene.txid, "-yes", str(scene.database)]
-    with subprocess.Popen(words, cwd=TREE, env=environment(), stderr=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen(scene.unasked, cwd=TREE, env=environment(), stderr=subprocess.PIPE, text=True) as child:
         assert child.stderr is not None
         while "syncing the present" not in child.stderr.readline():
             pass
@@ -250,8 +268,7 @@ def test_killed_anywhere(scene: Scene, tmp_path: Path) -> None:
     seed = random.randrange(1 << 32)
     chance = random.Random(seed)
     for number in range(12):
-        words = [*OURS.start, "restore", "-config", str(scene.config), "-txid", scene.txid, "-yes", str(scene.database)]
-        with subprocess.Popen(words, cwd=TREE, env=environment(), stdout=-3, stderr=-3) as child:
+        with subprocess.Popen(scene.unasked, cwd=TREE, env=environment(), stdout=-3, stderr=-3) as child:
             time.sleep(chance.uniform(0.2, 1.2))
             child.kill()
         assert words_in(scene.database) in (OLD, NEW), f"seed {seed}, number {number}"
@@ -367,22 +384,17 @@ def test_nobody_restores_past_an_open_plan(scene: Scene) -> None:
 
 
 def test_a_second_rollback_waits_for_the_first(scene: Scene) -> None:
-    words = [*OURS.start, "restore", "-config", str(scene.config), "-txid", scene.txid, "-yes", str(scene.database)]
-    frozen = environment(LITESTREAMD_CRASH_AT="rollback.stopped:1:freeze")
-    with subprocess.Popen(words, cwd=TREE, env=frozen, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as child:
-        try:
-            plan = scene.folder / ".app.db-litestreamd"
-            until(
-                lambda: any('"stopped"' in path.read_text() for path in plan.glob("*/rollback/plan.json")),
-                "it is about to exchange",
-            )
-            assert "is not finished" in scene.roll_back().stderr
-            assert "at work" in scene.finish("resume").stderr
-            daemon = scene.run("replicate", "-once", "-config", scene.config)
-            assert daemon.returncode != 0
-            assert "is not finished" in daemon.stderr
-        finally:
-            os.kill(child.pid, signal.SIGKILL)
+    with scene.frozen("rollback.stopped"):
+        plan = scene.folder / ".app.db-litestreamd"
+        until(
+            lambda: any('"stopped"' in path.read_text() for path in plan.glob("*/rollback/plan.json")),
+            "it is about to exchange",
+        )
+        assert "is not finished" in scene.roll_back().stderr
+        assert "at work" in scene.finish("resume").stderr
+        daemon = scene.run("replicate", "-once", "-config", scene.config)
+        assert daemon.returncode != 0
+        assert "is not finished" in daemon.stderr
     assert scene.finish("resume").returncode == 0
     assert words_in(scene.database) == NEW
 
@@ -412,9 +424,7 @@ def test_what_cannot_be_synced_is_not_rolled_back(scene: Scene) -> None:
 
 
 def test_what_ctrl_c_leaves_is_what_was_there(scene: Scene) -> None:
-    words = [*OURS.start, "restore", "-config", str(scene.config), "-txid", scene.txid, "-yes", str(scene.database)]
-    frozen = environment(LITESTREAMD_CRASH_AT="rollback.restored:1:freeze")
-    with subprocess.Popen(words, cwd=TREE, env=frozen, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as child:
+    with scene.frozen("rollback.restored") as child:
         until(lambda: list(scene.folder.glob(".app.db.rollback*")), "the restored database is there")
         child.send_signal(signal.SIGINT)
         assert child.wait(60) == 130

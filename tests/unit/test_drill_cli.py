@@ -46,7 +46,7 @@ class Done:
 class Stage:
     """A database and its replica, left by a daemon that has ended; its application is still there."""
 
-    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str], rows: int = 100) -> None:
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str], rows: int) -> None:
         self.folder, self._capsys = folder, capsys
         self.path, self.root, self.config = folder / "app.db", folder / "r0", folder / "litestream.yml"
         self.root.mkdir()
@@ -82,10 +82,13 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+def stage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[Stage]:
+    """Its parameter: how many rows the database has."""
     monkeypatch.delenv("LITESTREAM_CONFIG", raising=False)
     before = signal.getsignal(signal.SIGTERM)
-    made = Stage(tmp_path, capsys)
+    made = Stage(tmp_path, capsys, rows=getattr(request, "param", 100))
     yield made
     made.app.kill()
     signal.signal(signal.SIGTERM, before)
@@ -217,10 +220,8 @@ def test_the_database_is_gone(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_scratch_is_removed_when_it_is_stopped(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], number: signal.Signals
-) -> None:
-    stage = Stage(tmp_path, capsys, rows=40_000)
+@pytest.mark.parametrize("stage", [40_000], indirect=True)
+def test_scratch_is_removed_when_it_is_stopped(stage: Stage, number: signal.Signals) -> None:
     line = [sys.executable, "-m", "litestreamd", "verify", "-parallelism", "1", "-config", stage.config, stage.path]
     silent = subprocess.DEVNULL
     with subprocess.Popen(line, cwd=TREE, env=environment(), stdout=silent, stderr=silent) as process:
@@ -234,4 +235,3 @@ def test_scratch_is_removed_when_it_is_stopped(
     else:
         assert left == []
         assert process.returncode != OK
-    stage.app.kill()
